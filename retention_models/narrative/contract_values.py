@@ -246,7 +246,7 @@ def second_spell_text(back: pd.DataFrame | None) -> str:
 
 
 def _tenure_range(saved: pd.DataFrame, terms: Terms) -> str:
-    """The values of a saved customer at the shortest and the longest tenure; empty if all are equal."""
+    """The lowest and the highest value of a saved customer, with their tenures; empty if all are equal."""
     value, made = saved["value"].to_numpy()[:-1], saved.index.to_numpy()[:-1]
     (least, at_least), (most, at_most) = ((terms.written(value[i]), made[i]) for i in (value.argmin(), value.argmax()))
     return "" if least == most else f": {least} {_tenure_text(at_least)}, {most} {_tenure_text(at_most)}"

@@ -151,8 +151,7 @@ class RetentionModel(ContractCurve, Presentation):
 
     def by_row(self) -> Self:
         """The model with parameters of shape (n, 1) where they have shape (n,), so that each row has a curve."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
-        rows = {name: value[:, None] for name, value in values.items() if np.ndim(value) == 1}
+        rows = {name: value[:, None] for name, value in field_values(self).items() if np.ndim(value) == 1}
         return replace(self, **rows) if rows else self  # type: ignore[type-var]
 
     def _stay_if_saved(self, ahead: Array, renewal: Array) -> Array:
