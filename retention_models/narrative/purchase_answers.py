@@ -64,17 +64,15 @@ def value_answer(
     Answer
         The planning range at 80 % as the headline.
     """
-    worth, errors = total.iloc[0], past_errors.value or past_errors.counts
-    ranges = {
-        level: " to ".join(terms.written(rounded_amount(float(worth[name]))) for name in planning_names(level))
-        for level in (0.8, 0.95)
-    }
-    middle = len(paying) // 2
-    uplift, few = paying.index[middle], paying.iloc[middle]
-    share = f"{100 * few['share']:.1f} %"
 
     def written(amount: Any) -> str:
         return terms.written(rounded_amount(float(amount)))
+
+    worth, errors = total.iloc[0], past_errors.value or past_errors.counts
+    ranges = {level: " to ".join(written(worth[name]) for name in planning_names(level)) for level in (0.8, 0.95)}
+    middle = len(paying) // 2
+    uplift, few = paying.index[middle], paying.iloc[middle]
+    share = f"{100 * few['share']:.1f} %"
 
     figures = [
         KeyFigure(f"Value, next {horizon_text(terms)}", written(worth["planning"]), ranges[0.8]),
