@@ -220,7 +220,7 @@ def test_short_forms_leave_equality_and_pickling_as_they_were():
 
 def test_pages_show_names_as_text():
     assert rm.Outcome(column="<b>")._repr_html_() == "<p>Outcome: column = &lt;b&gt;</p>"
-    assert "<b>" not in rm.Check("<b>", None, "<b>")._repr_html_()
+    assert "<b>" not in rm.Check("<b>", None, detail="<b>")._repr_html_()
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -12,13 +12,31 @@ from retention_models.core.formatting import Part, Presentation, Titled
 class Check(Presentation):
     """One assumption put to the test.
 
-    ``passed`` is True, False, or None where the data cannot tell; ``detail`` is a sentence with the
-    numbers behind it, fit to stand in a report.
+    Attributes
+    ----------
+    name
+        What was checked.
+    passed
+        True, False, or None where the data cannot tell.
+    size, limit, unit
+        How far the data depart from the assumption, from which size on the check fails, and the unit of both; None
+        where one number does not say it.
+    detail
+        What was found, with the numbers behind it, in words fit for a report.
+    remedy
+        What to do where the check fails.
+    decides
+        Whether a decision must obey the check. By default True.
     """
 
     name: str
     passed: bool | None
-    detail: str
+    size: float | None = None
+    limit: float | None = None
+    unit: str = ""
+    detail: str = ""
+    remedy: str = ""
+    decides: bool = True
 
     @property
     def verdict(self) -> str:
@@ -26,4 +44,9 @@ class Check(Presentation):
         return {True: "passed", False: "FAILED", None: "not testable"}[self.passed]
 
     def _parts(self) -> Sequence[Part]:
-        return [Titled(f"{self.name}: {self.verdict}.", self.detail)]
+        return [
+            Titled(
+                f"{self.name}: {self.verdict}.",
+                " ".join(filter(None, (self.detail, self.remedy if self.passed is False else ""))),
+            )
+        ]

@@ -27,9 +27,11 @@ def backtest_check(backtest: pd.DataFrame) -> Check:
     """
     name, reason = "forecast totals at earlier dates", missing_history(backtest)
     if reason:
-        return Check(name, None, reason)
+        return Check(name, None, detail=reason)
     if backtest.empty:
-        return Check(name, None, "There is no earlier date at which such a forecast could be held against what came.")
+        return Check(
+            name, None, detail="There is no earlier date at which such a forecast could be held against what came."
+        )
     n, held, error = len(backtest), int(backtest["inside"].sum()), backtest["error"]
     same_side = {n: ", each time above it", -n: ", each time below it"}.get(int(np.sign(error).sum()), "")
     shared = window_overlap(backtest)
@@ -40,7 +42,7 @@ def backtest_check(backtest: pd.DataFrame) -> Check:
         f"{same_side if n > 1 else ''}.{overlap} The interval knows how uncertain the parameters are and what chance "
         "does, not whether the model is right."
     )
-    return Check(name, held == n, detail)
+    return Check(name, held == n, detail=detail)
 
 
 def missing_history(backtest: pd.DataFrame) -> str:

@@ -248,7 +248,7 @@ def holdout_check(fit: Fitted, customers: Any, *, level: float = 0.95) -> Check:
     return Check(
         "holdout total",
         not failed,
-        f"{score['expected']:,.0f} purchases were expected in the holdout ({100 * level:g} % interval "
+        detail=f"{score['expected']:,.0f} purchases were expected in the holdout ({100 * level:g} % interval "
         f"{score['purchases_lower']:,.0f} to {score['purchases_upper']:,.0f}), and {score['actual']:,.0f} came"
         f"{'' if held else off}.{verdict}",
     )

@@ -151,9 +151,11 @@ def alive_check(reliability: pd.DataFrame, fit: Fitted | None = None) -> Check:
     """
     name = "customers held for lost stay away"
     if fit is not None and not shows_leaving(uncertainty_of(fit).fit):
-        return Check("the log shows that customers leave", False, NO_SIGN)
+        return Check("the log shows that customers leave", False, detail=NO_SIGN)
     if reliability.empty:
-        return Check(name, None, f"Fewer than {FEWEST} customers have a P(alive) of at most {100 * LIMITS[-1]:.0f} %.")
+        return Check(
+            name, None, detail=f"Fewer than {FEWEST} customers have a P(alive) of at most {100 * LIMITS[-1]:.0f} %."
+        )
     shown = reliability[reliability["refuted"]]
     failed = len(shown) > 0
     row = (shown if failed else reliability[::-1]).reset_index().iloc[0]
@@ -163,4 +165,4 @@ def alive_check(reliability: pd.DataFrame, fit: Fitted | None = None) -> Check:
         f"average), {came_back} bought again."
     )
     verdict = " Silence in this log is often a pause, so it cannot say who has left." if failed else ""
-    return Check(name, not failed, f"{found}{verdict}")
+    return Check(name, not failed, detail=f"{found}{verdict}")

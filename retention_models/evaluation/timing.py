@@ -64,7 +64,7 @@ def timing_check(transactions: Any, customers: Any, *, cnbd: Fit | None = None) 
     seen = spread_sentence(n, ratio)
     if cnbd is None and n >= FEWEST_CUSTOMERS and ratio < 3 / (2 * MOST_STAGES + 1):
         return Check(
-            NAME, None, f"{seen}: purchases come by the date, and MBG/CNBD-k is not tried; see read_contracts."
+            NAME, None, detail=f"{seen}: purchases come by the date, and MBG/CNBD-k is not tried; see read_contracts."
         )
     found = cnbd or fit(MBGCNBD, customers)
     k = found.model.k
@@ -73,4 +73,4 @@ def timing_check(transactions: Any, customers: Any, *, cnbd: Fit | None = None) 
         likeliest = f"In {name} the likeliest k is 1, which is random timing: it gains nothing."
     else:
         likeliest = f"In {name} the likeliest k is {k}, which is regular timing: it is worth trying."
-    return Check(NAME, k == 1, f"{seen}. {likeliest}")
+    return Check(NAME, k == 1, detail=f"{seen}. {likeliest}")

@@ -36,7 +36,9 @@ def homogeneity_check(
     """
     name = "the groups agree"
     if len(groups) < 2:
-        return Check(name, None, f"{len(groups)} of the groups could be fitted on its own; it takes two to compare.")
+        return Check(
+            name, None, detail=f"{len(groups)} of the groups could be fitted on its own; it takes two to compare."
+        )
     quantity = _comparison_quantity(type(pooled.model))
     arguments = {label: _arguments(pooled, tables[label]) for label in groups}
     level = 1 - (1 - LEVEL) / len(groups)
@@ -57,7 +59,7 @@ def homogeneity_check(
     return Check(
         name,
         not beyond,
-        f"The {_quantity_text(pooled, argument)} differs most from that of all in {furthest}: "
+        detail=f"The {_quantity_text(pooled, argument)} differs most from that of all in {furthest}: "
         f"{difference:+.0%} (interval {lower:+.0%} to {upper:+.0%}). Up to {tolerance:.0%} is tolerated; the interval "
         f"holds at {LEVEL:.0%} for all {len(groups)} groups at once. Likelihood-ratio test of equal parameters: "
         f"{chi_squared_statement(gain, parameters)}, {p_statement(float(chdtrc(max(parameters, 1), max(gain, 0.0))))}.",

@@ -160,11 +160,11 @@ def cohort_check(
         raise ValueError(f"by={by!r} is no column of the table; it has {', '.join(map(str, there))}")
     if by not in there:
         told = f"The table has no column {by!r}, so there are no cohorts to compare."
-        return pd.DataFrame(columns=columns), Check(name, None, told)
+        return pd.DataFrame(columns=columns), Check(name, None, detail=told)
     try:
         pooled = fit_pooled(model_class, retention_table, by=by)
     except (ValueError, ConvergenceError, np.linalg.LinAlgError) as error:
-        return pd.DataFrame(columns=columns), Check(name, None, f"This cannot be told: {error}.")
+        return pd.DataFrame(columns=columns), Check(name, None, detail=f"This cannot be told: {error}.")
     ahead = Rows((np.array([float(renewals)]),))
 
     def share(model: Any, tenure: Array) -> Array:
@@ -187,7 +187,7 @@ def cohort_check(
         f"{100 * lowest:.0f} to {100 * highest:.0f} %). In {beyond} of {len(frame)} cohorts, the share certainly "
         f"differs by more than {100 * tolerance:.0f} % of that of all. {pooled.notes[-1]}"
     )
-    return frame, Check(name, not beyond, detail)
+    return frame, Check(name, not beyond, detail=detail)
 
 
 def _line_columns(table: CustomerTable) -> tuple[np.ndarray, ...]:

@@ -23,7 +23,7 @@ from retention_models.tables.days import check_period
 
 Fitted = TypeVar("Fitted")  # ``Fit``, whose module uses this one
 
-STORED = StoredRecord("fit", format=1, remedy="fit the model again", unnamed_format=1)  # a file of 0.1.0 names none
+STORED = StoredRecord("fit", format=2, remedy="fit the model again", unnamed_format=1)  # a file of 0.1.0 names none
 RENAMED = {  # keys of ``Fit.data`` in version 0.1.0 -> today
     "design": "sampling",
     "observed_from": "observation_start",

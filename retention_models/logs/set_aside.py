@@ -38,7 +38,7 @@ def check_rows_that_count(
         When more is set aside than ``most``.
     """
     if not faults:
-        return Check(NAME, True, f"All {rows:,} rows can be read.")
+        return Check(NAME, True, detail=f"All {rows:,} rows can be read.")
     share = sum(faults.values()) / rows
     told = f"{100 * share:.2g} % of the {rows:,} rows cannot be read"
     told += f", with {100 * amount_share:.2g} % of the amount" if amount_share > share else ""
@@ -48,4 +48,4 @@ def check_rows_that_count(
             f"{told}{hint}. That is more than max_set_aside={most:g}: correct the log, or pass a larger "
             "max_set_aside to read the rest all the same"
         )
-    return Check(NAME, max(share, amount_share) <= NOTICED, f"{told}.")
+    return Check(NAME, max(share, amount_share) <= NOTICED, detail=f"{told}.")

@@ -140,11 +140,11 @@ def one_model_check(worth: pd.DataFrame, *, level: float = 0.95) -> Check:
         float(worth[column]["all"]) for column in ("value", "value_lower", "value_upper", "pooled_value")
     )
     if len(worth) < 3 or not value > 0:
-        return Check(name, None, "There are no two groups with a value to compare.")
+        return Check(name, None, detail="There are no two groups with a value to compare.")
     apart = pooled / value - 1
     error = (upper - lower) / (2 * normal_quantile(level)) / value
     detail = (
         f"One model for all customers gives {100 * apart:+.1f} % of the value that the models of the "
         f"{len(worth) - 1} groups give together, whose standard error is {100 * error:.1f} %."
     )
-    return Check(name, not (abs(apart) > APART and abs(apart) > ERRORS * error), detail)
+    return Check(name, not (abs(apart) > APART and abs(apart) > ERRORS * error), detail=detail)

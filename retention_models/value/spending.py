@@ -165,13 +165,14 @@ def spend_independence_check(spend: Fit, customers: Any, *, tolerance: float = 0
     bias = spend_by_frequency(spend, customers)
     if len(bias) < 2:
         few = f"fewer than two groups of {FEWEST} customers who differ in frequency"
-        return Check(INDEPENDENCE, None, f"The {bias['customers'].sum():,} customers who paid again make {few}.")
+        return Check(INDEPENDENCE, None, detail=f"The {bias['customers'].sum():,} customers who paid again make {few}.")
     beyond = (bias["bias_lower"] > tolerance) | (bias["bias_upper"] < -tolerance)
     worst = int(np.argmax(np.abs(bias["bias"])))
     return Check(
         INDEPENDENCE,
         bool(not beyond.any()),
-        f"The largest bias of the expected amount is {round(100 * bias['bias'].iloc[worst]):+d} %, at a frequency of "
+        detail=f"The largest bias of the expected amount is "
+        f"{round(100 * bias['bias'].iloc[worst]):+d} %, at a frequency of "
         f"{bias.index[worst]} (up to {100 * tolerance:g} % is tolerated). {_correlation(customers)}.",
     )
 

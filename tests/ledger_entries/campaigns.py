@@ -50,7 +50,9 @@ def seen(campaign):
         models=tried(views.purchase_models, campaign, rm.MBGNBD),
         looks=tried(interim.interim_looks, campaign),
         verdict=rm.narrative.recommendation(campaign),
-        verdict_doubted=rm.narrative.recommendation(campaign, [rm.Check("it holds", False, "it does not.")], level=0.8),
+        verdict_doubted=rm.narrative.recommendation(
+            campaign, [rm.Check("it holds", False, detail="it does not.")], level=0.8
+        ),
     )
 
 

@@ -181,11 +181,12 @@ def test_a_contract_that_begins_today_is_valued_within_what_was_seen_and_beyond(
 
 
 def test_the_answer_says_by_which_groups_without_which_events_and_what_failed():
-    failed = Check("forecast totals at earlier dates", False, "One of three held.")
+    failed = Check("forecast totals at earlier dates", False, detail="One of three held.")
     planned = pd.DataFrame({"ahead": [2], "expected": [1.5], "planning_lower_80": [1.0], "planning_upper_80": [1.9]})
     told = answer(
         ShiftedBetaGeometric, REGULAR, [0, 3], events=["price_rise", "strike"], by="plan", planned=planned,
-        checks=[failed, Check("fine", True, "It is.")], facts={"data": "a log"}, assumed="Assumed, not stated: much.",
+        checks=[failed, Check("fine", True, detail="It is.")], facts={"data": "a log"},
+        assumed="Assumed, not stated: much.",
     )  # fmt: skip
     said = " ".join(told.sureness)
     assert "over the model the model, each fitted by plan." in said

@@ -156,7 +156,8 @@ def test_hostile_values_are_text_wherever_they_stand() -> None:
 def answer_cell(**more: object) -> NotebookNode:
     answer = Answer(
         headline="Spend 5.", figures=(KeyFigure("Value", "EUR 7", "EUR 5 to EUR 9"),), actions=("Spend it.",),
-        sureness=("Quite.",), checks=(Check("a check", False, "It did not hold."), Check("fine", True, "It held.")),
+        sureness=("Quite.",),
+        checks=(Check("a check", False, detail="It did not hold."), Check("fine", True, detail="It held.")),
         facts={"data": HOSTILE}, assumed="Assumed, not stated: a margin of 60 %.",
     )  # fmt: skip
     data = answer._repr_mimebundle_()

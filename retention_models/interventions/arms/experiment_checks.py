@@ -87,8 +87,10 @@ def checks_of_customers(sizes: Mapping[str, int], shares: Mapping[str, float] | 
         f"Each {unit} was assigned as a whole, but only customers are known. The true errors are larger, and these "
         "numbers cannot tell by how much."
     )
-    uncounted = Check(RATIO, None, f"The assigned {unit}s were not counted, so it is unknown whether any got lost.")
-    return uncounted, Check("unit of assignment", False, detail)
+    uncounted = Check(
+        RATIO, None, detail=f"The assigned {unit}s were not counted, so it is unknown whether any got lost."
+    )
+    return uncounted, Check("unit of assignment", False, detail=detail)
 
 
 def checks_of_clusters(cells: Sequence[Cell], shares: Mapping[str, float] | None, unit: str) -> tuple[Check, ...]:
@@ -98,7 +100,7 @@ def checks_of_clusters(cells: Sequence[Cell], shares: Mapping[str, float] | None
     df = min(cell.df for cell in cells)
     detail = f"Errors by the assigned clusters (CR2; {counts}; at least {df:.1f} degrees of freedom an arm)."
     cluster = "cluster" if unit == "customer" else unit
-    return sample_ratio(units, shares, cluster), Check("unit of assignment", True, detail)
+    return sample_ratio(units, shares, cluster), Check("unit of assignment", True, detail=detail)
 
 
 def one_in(p: float) -> str:
@@ -113,7 +115,9 @@ def sample_ratio(units: Mapping[str, int], shares: Mapping[str, float] | None, u
     the treatment, and no estimate corrects it.
     """
     if shares is None:
-        return Check(RATIO, None, "The planned shares of the arms are not stated: it is unknown whether any got lost.")
+        return Check(
+            RATIO, None, detail="The planned shares of the arms are not stated: it is unknown whether any got lost."
+        )
     arms = list(units)
     planned = {str(arm): float(share) for arm, share in shares.items()}
     if sorted(planned) != sorted(arms) or min(planned.values()) <= 0:
@@ -127,7 +131,9 @@ def sample_ratio(units: Mapping[str, int], shares: Mapping[str, float] | None, u
         verdict = (
             "as planned" if p >= UNEVEN else f"which chance alone gives {one_in(p)}; look whether customers were lost"
         )
-    return Check(RATIO, p >= SUSPICIOUS, f"{unit.capitalize()}s assigned: {counts}; {p_statement(p)}, {verdict}.")
+    return Check(
+        RATIO, p >= SUSPICIOUS, detail=f"{unit.capitalize()}s assigned: {counts}; {p_statement(p)}, {verdict}."
+    )
 
 
 def balance(cells: Sequence[Cell], covariates: Sequence[int]) -> Check:
@@ -135,7 +141,7 @@ def balance(cells: Sequence[Cell], covariates: Sequence[int]) -> Check:
     name, x = "balance", list(covariates)
     arms = [arm_means(cells, arm) for arm in arm_names(cells)]
     if min(cell.df for cell in cells) < 10 * len(x):
-        return Check(name, None, "Too few assigned units to test what was known before the assignment.")
+        return Check(name, None, detail="Too few assigned units to test what was known before the assignment.")
     statistic, freedom, impossible = _wald(
         np.array([arm.mean[x] for arm in arms]), np.array([_covariance(arm)[np.ix_(x, x)] for arm in arms])
     )
@@ -144,7 +150,8 @@ def balance(cells: Sequence[Cell], covariates: Sequence[int]) -> Check:
     return Check(
         name,
         p >= SUSPICIOUS,
-        f"{len(x)} column{'s' * (len(x) > 1)} known before the assignment, together {p_statement(p)}: {verdict}.",
+        detail=f"{len(x)} column{'s' * (len(x) > 1)} known before the assignment, together "
+        f"{p_statement(p)}: {verdict}.",
     )
 
 
@@ -214,4 +221,6 @@ def events_check(counts: Sequence[float], name: str) -> Check:
     """Whether the smallest group of an interval has enough customers."""
     smallest = round(min(counts))
     verdict = "enough" if smallest >= FEW else "too few"
-    return Check("events", smallest >= FEW, f"{name}: {verdict} for the interval ({smallest} in the smallest group).")
+    return Check(
+        "events", smallest >= FEW, detail=f"{name}: {verdict} for the interval ({smallest} in the smallest group)."
+    )

@@ -223,7 +223,7 @@ def _adjustment_check(test: Experiment, outcome: Outcome) -> Check | None:
     if df >= 10 * covariates:
         return None
     detail = f"{covariates} covariates on {df:.1f} degrees of freedom: the interval is too narrow; adjust for fewer."
-    return Check("adjustment", False, detail)
+    return Check("adjustment", False, decides=False, detail=detail)
 
 
 def _ceiling_check(test: Experiment, outcome: Outcome, weights: Mapping[str, float], level: float) -> Check:
@@ -235,7 +235,7 @@ def _ceiling_check(test: Experiment, outcome: Outcome, weights: Mapping[str, flo
     apart = format_together(uncut.estimate, uncut.std_error)
     detail = f"{test.ceilings[outcome.column]}. Uncut, the difference is {' +- '.join(apart)}"
     verdict = "within the interval" if passed else "outside the interval: the largest spenders decide"
-    return Check(CEILING, passed, f"{detail}, {verdict}.")
+    return Check(CEILING, passed, decides=False, detail=f"{detail}, {verdict}.")
 
 
 def _comparison(outcome: Outcome, weights: Mapping[str, float], scale: Scale) -> str:

@@ -188,7 +188,7 @@ def ceiling_check(table: pd.DataFrame) -> Check:
     """
     other = [" of ".join(reversed(names)) for names in table.index[~table["same_story"]]]
     verdict = f"{', '.join(other)} hang on the largest spenders" if other else "no difference hangs on a few customers"
-    return Check("ceiling", not other, f"Against the same with a ceiling, {verdict}.")
+    return Check("ceiling", not other, decides=False, detail=f"Against the same with a ceiling, {verdict}.")
 
 
 def effects_by_delivery(campaign: Campaign) -> list[Effect]:
@@ -229,7 +229,9 @@ def _as_treated_comparison(campaign: Campaign, outcome: Outcome, arm: str, recei
     try:
         effect = as_treated_difference(rows.to_native(), replace(outcome, adjust_for=()), received=received)
     except ValueError as error:
-        return Check("received and not", None, f"There is no naive comparison within {arm}: {error}.")
+        return Check(
+            "received and not", None, decides=False, detail=f"There is no naive comparison within {arm}: {error}."
+        )
     return replace(effect, intervention=f"{arm}, {effect.intervention}")
 
 
@@ -416,6 +418,8 @@ def purchase_models(campaign: Campaign, model_class: type[Model]) -> list[Check]
                 horizon_days=int(window),
             )
         except ValueError as error:
-            check = Check("purchase model", None, f"{model_class.__name__} cannot be fitted to the arms: {error}.")
+            check = Check(
+                "purchase model", None, detail=f"{model_class.__name__} cannot be fitted to the arms: {error}."
+            )
         checks.append(replace(check, detail=f"{treated}: {check.detail}"))
     return checks

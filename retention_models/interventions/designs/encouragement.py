@@ -123,7 +123,7 @@ def complier_effect(
     check = Check(
         "encouragement",
         allowed.is_bounded,
-        f"The assignment moved {received} by {three_digits(uptake.estimate)} (F = {three_digits(strength)}); "
+        detail=f"The assignment moved {received} by {three_digits(uptake.estimate)} (F = {three_digits(strength)}); "
         f"effects that the data allow: {allowed}.",
     )
     effect_on_compliers = replace(
@@ -195,6 +195,6 @@ def as_treated_difference(rows: Any, outcome: Outcome, *, received: str, level: 
     weights = {f"{received}, naive": contrasts.difference("received", "not received")}
     row = contrast_effects(test, outcome, weights, level=level, compared="as received")[0]
     check = Check(
-        "assignment", False, f"Who {received} was not drawn at random; those who did differ in more than that."
+        "assignment", False, detail=f"Who {received} was not drawn at random; those who did differ in more than that."
     )
     return replace(row, checks=(check,))

@@ -93,7 +93,8 @@ def _leverage_check(highest: Mapping[str, float]) -> Check | None:
     return Check(
         "leverage",
         False,
-        f"In {', '.join(alone)} one customer alone decides a slope (the covariate is the same for all others): its "
+        detail=f"In {', '.join(alone)} one customer alone decides a slope (the covariate is the same "
+        f"for all others): its "
         "error cannot be told and is left out; adjust for fewer, or by CUPED.",
     )
 

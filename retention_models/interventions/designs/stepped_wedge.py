@@ -303,4 +303,6 @@ def _orders_check(wedge: Wedge, law: Permutation, level: float) -> Check:
     orders, passed = _count_orders(wedge), all(map(math.isfinite, law.interval(level)))
     counted = f"{orders:,}" if orders < 1_000_000 else "more than a million"
     verdict = "enough" if passed else "too few"
-    return Check("orders", passed, f"The switching times could have fallen in {counted} ways: {verdict} for the test.")
+    return Check(
+        "orders", passed, detail=f"The switching times could have fallen in {counted} ways: {verdict} for the test."
+    )

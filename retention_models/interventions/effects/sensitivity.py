@@ -125,6 +125,6 @@ def non_inferiority(effect: Effect, margin: float, *, higher_is_better: bool = T
     return Check(
         "no worse than",
         None if broken else passed,
-        f"Interval end {three_digits(end)} against the margin {three_digits(limit)}: {verdict}."
+        detail=f"Interval end {three_digits(end)} against the margin {three_digits(limit)}: {verdict}."
         + name_failed_checks(effect.failed),
     )

@@ -15,7 +15,7 @@ from retention_models.interventions.effects.derived_laws import Law
 
 Row = TypeVar("Row")  # ``Effect``, whose module uses this one
 
-STORED = StoredRecord("effect", format=2, remedy="compute the effect again")
+STORED = StoredRecord("effect", format=3, remedy="compute the effect again")
 LAWS = {law.__name__: law for law in get_args(Law)}
 
 

@@ -47,7 +47,7 @@ def purchase_model_check(
     return Check(
         "purchase model",
         bool(passed),
-        f"{model_class.__name__}, fitted to each arm's purchases since the assignment, expects {first} "
+        detail=f"{model_class.__name__}, fitted to each arm's purchases since the assignment, expects {first} "
         f"against {second}, a difference of {three_digits(difference)}; the arms differ by "
         f"{with_interval(effect.estimate, effect.lower, effect.upper)}.",
     )

@@ -114,7 +114,8 @@ def interim_look(
     check = Check(
         "looks",
         True if is_normal else None,
-        f"Look {len(times)} at {100 * times[-1]:.3g} % of the data: the interval reaches {bound_text} standard errors "
+        detail=f"Look {len(times)} at {100 * times[-1]:.3g} % of the data: the interval reaches "
+        f"{bound_text} standard errors "
         f"instead of {before_text}, to hold at every look; {validity}.",
     )
     middle = effect.on_working_scale[0]

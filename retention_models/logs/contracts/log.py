@@ -363,7 +363,7 @@ def _check_origin(facts: Mapping[str, int]) -> Check:
             f"The youngest spell had lasted {facts['first_entry']:,} days when observation began: how many leave "
             "before is not in this log, and survival is that of customers who stayed so long."
         )
-    return Check("survival is known from the start", facts["from_start"] > 0, detail)
+    return Check("survival is known from the start", facts["from_start"] > 0, detail=detail)
 
 
 def _check_sampling(spells: Rows, facts: Mapping[str, int], sampling: Sampling, begin: dt.date | None) -> Check:
@@ -377,9 +377,9 @@ def _check_sampling(spells: Rows, facts: Mapping[str, int], sampling: Sampling, 
         ended = facts["all"] - facts["spells"]
         detail = f"{ended:,} spells ended by {begin}, which a log of sampling {sampling!r} would not hold"
         doubt = "; did observation begin before that day, or is it sampling 'acquisition'?"
-        return Check(name, ended == 0, f"{detail}{doubt if ended else '.'}")
+        return Check(name, ended == 0, detail=f"{detail}{doubt if ended else '.'}")
     if facts["ended"] == 0:
-        return Check(name, None, "No contract has ended.")
+        return Check(name, None, detail="No contract has ended.")
     old = nw.col("tenure") - facts["middle_end"]
     old_before = nw.min_horizontal(facts["first_end"] - nw.col("first_day") - facts["middle_end"], old)
     days = scalars(spells, all=_positive_part(old).sum(), before=_positive_part(old_before).sum())
@@ -387,7 +387,7 @@ def _check_sampling(spells: Rows, facts: Mapping[str, int], sampling: Sampling, 
     first = dt.date.fromordinal(facts["first_end"])
     detail = f"The first contract to end did so on {first}; at the later rate, {expected:,.0f} should have ended before"
     doubt = "; a log of those running on a day, or a snapshot of one period's ends, looks like that."
-    return Check(name, expected < UNLIKELY, detail + (doubt if expected >= UNLIKELY else "."))
+    return Check(name, expected < UNLIKELY, detail=detail + (doubt if expected >= UNLIKELY else "."))
 
 
 def _positive_part(number: nw.Expr) -> nw.Expr:

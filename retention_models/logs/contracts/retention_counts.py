@@ -83,7 +83,7 @@ def check_origin(table: pd.DataFrame) -> Check:
     unknown = (
         f"Nobody was observed before renewal {first}: survival is that of customers who made {first - 1} renewals."
     )
-    return Check("survival is known from the start", first == 1, known if first == 1 else unknown)
+    return Check("survival is known from the start", first == 1, detail=known if first == 1 else unknown)
 
 
 def check_implied_joiners(table: pd.DataFrame) -> Check:
@@ -105,7 +105,7 @@ def check_implied_joiners(table: pd.DataFrame) -> Check:
     rare = n < FEWEST
     beyond = np.where(rare, -np.inf, log_ratio - 2 * error)
     if rare.all():
-        return Check(name, None, f"No renewal was reached by {FEWEST} customers.")
+        return Check(name, None, detail=f"No renewal was reached by {FEWEST} customers.")
     worst = int(np.argmax(beyond))
     joined, tenure = n[worst] * np.exp(-log_survival[worst]), int(counts.index[worst])
     told = (
@@ -113,11 +113,12 @@ def check_implied_joiners(table: pd.DataFrame) -> Check:
         f"must have joined then, and {now:,.0f} join now."
     )
     if beyond[worst] <= np.log(TOO_MANY):
-        return Check(name, True, told)
+        return Check(name, True, detail=told)
     return Check(
         name,
         False,
-        f"{told} Churn in this window is not that of earlier times, and survival beyond the first renewals rests on "
+        detail=f"{told} Churn in this window is not that of earlier times, and survival beyond the "
+        f"first renewals rests on "
         "it. Read a log with dates, or a longer window.",
     )
 

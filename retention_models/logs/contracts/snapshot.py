@@ -408,7 +408,7 @@ def _checks(table: pd.DataFrame, sampling: str, window: int) -> list[Check]:
         f"Whoever left did so in one of {window} periods, and counts as watched in all of them: losses come out too "
         "low, and survival too high. A file of the last period, or one with dates, has them right."
     )
-    several = [Check("it is known in which period customers left", False, detail)] if window > 1 else []
+    several = [Check("it is known in which period customers left", False, detail=detail)] if window > 1 else []
     return [*several, check_implied_joiners(table)]
 
 
@@ -423,7 +423,7 @@ def _check_losses_at_zero(counts: pd.DataFrame) -> list[Check]:
         "the column counts completed periods, all losses are dated a period too early. Take a column in days, or add 1 "
         "to the tenure of customers who left."
     )
-    return [Check("tenures count the period of the loss", False, detail)]
+    return [Check("tenures count the period of the loss", False, detail=detail)]
 
 
 def _observe(counts: pd.DataFrame, sampling: Sampling, window: int) -> pd.DataFrame:

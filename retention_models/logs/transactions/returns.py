@@ -81,14 +81,15 @@ class Returns(Presentation):
     def check(self) -> Check:
         """Whether returns belong to purchases; where more than 2 % of the amount does not, there is no value."""
         if not self.unmatched:
-            return Check(NAME, True, self.sentence)
+            return Check(NAME, True, detail=self.sentence)
         told = f"{100 * self.share_unmatched:.2g} % of the amount are returns without a purchase that they could cancel"
         if self.allow_value:
-            return Check(NAME, True, f"{told}. {self.sentence}")
+            return Check(NAME, True, detail=f"{told}. {self.sentence}")
         return Check(
             NAME,
             False,
-            f"{told}, more than {100 * MOST_UNMATCHED:g} %. Amounts are not used, and there is no value. Read the log "
+            detail=f"{told}, more than {100 * MOST_UNMATCHED:g} %. Amounts are not used, and there is "
+            f"no value. Read the log "
             "from earlier, so that it holds these purchases, or choose refunds='set_aside' to use gross amounts.",
         )
 

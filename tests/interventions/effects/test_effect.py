@@ -151,7 +151,7 @@ LAWS = [
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: type(law).__name__)
 def test_an_effect_comes_back_from_json_as_it_was(effect, law, tmp_path):
-    checks = (Check("a", True, "x"), Check("b", None, "“y”"))
+    checks = (Check("a", True, detail="x"), Check("b", None, detail="“y”"))
     row = effect(estimate=0.4, law=law, checks=checks, cost=0.1, value=1.5, value_law=linear(law, 4.0, -0.1))
     back = Effect.from_json(row.to_json(tmp_path / "effect.json"))
     assert back == row
@@ -169,7 +169,7 @@ def test_every_law_is_stored():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d | {"format": 3}, r"this effect has format 3 \(written by version .*upgrade retention_models"),
+        (lambda d: d | {"format": 4}, r"this effect has format 4 \(written by version .*upgrade retention_models"),
         (lambda d: {"a": 1}, "this is no effect written by to_json: it names no format"),
         (lambda d: d | {"effect": d["effect"] | {"law": {"kind": "Cauchy"}}}, "Cauchy is none of its laws, StudentT, "),
         (lambda d: d | {"effect": d["effect"] | {"law": {"kind": "StudentT"}}}, "or it is damaged .*estimate"),
@@ -231,7 +231,7 @@ def test_an_exact_effect_has_no_doubt(effect):
 
 
 def test_failed_names_only_what_did_not_hold(effect):
-    checks = (Check("a", True, ""), Check("b", False, ""), Check("c", None, ""))
+    checks = (Check("a", True, detail=""), Check("b", False, detail=""), Check("c", None, detail=""))
     assert [check.name for check in effect(checks=checks).failed] == ["b"]
 
 

@@ -25,10 +25,14 @@ def table(effect):
             effect(intervention="poster"),
             effect(intervention="mail", **money(1.0)),
             effect(intervention="call", outcome="spend", unit="EUR per customer", **money(2.0)),
-            effect(intervention="broken", checks=(Check("sample ratio", False, "Half got lost."),), **money(9.0)),
+        effect(
+            intervention="broken",
+            checks=(Check("sample ratio", False, detail="Half got lost."),),
+            **money(9.0),
+        ),
             effect(intervention="gift", scale="ratio", estimate=1.2, lower=1.1, upper=1.3),
             effect(intervention="<b>card</b>", scale="hazard ratio", estimate=0.8, lower=0.7, upper=0.9,
-                   assigned_by="rule", checks=(Check("overlap", None, "Not tried."),)),
+                   assigned_by="rule", checks=(Check("overlap", None, detail="Not tried."),)),
         ]
     )  # fmt: skip
 
@@ -145,13 +149,13 @@ PAYING = {"value": 5.0, "value_lower": 4.0, "value_upper": 6.0, "cost": 0.0}
 
 @pytest.mark.parametrize("assigned_by", ["random", "rule", "choice", "unknown"])
 def test_a_quasi_experimental_effect_pays_with_its_proviso_if_its_checks_passed(effect, assigned_by):
-    checks = (Check("parallel trends", True, "They were."),)
+    checks = (Check("parallel trends", True, detail="They were."),)
     row = effect(assigned_by=assigned_by, design="quasi-experimental", checks=checks, **PAYING)
     sentence = "This is a quasi-experimental result: it assumes that the groups differ in the treatment only."
     assert evidence_table([row]).decision.endswith(sentence)
     assert evidence_table([replace(row, checks=())]).table["rank"].isna().all()
     for passed in (None, False):
-        unsure = replace(row, checks=(Check("parallel trends", passed, "Not tried."),))
+        unsure = replace(row, checks=(Check("parallel trends", passed, detail="Not tried."),))
         assert evidence_table([unsure]).table["rank"].isna().all()
         assert evidence_table([unsure]).decision.startswith("No effect has both")
 
@@ -176,7 +180,7 @@ def test_designs_are_ranked_by_themselves(effect):
             intervention="roll-out",
             design="quasi-experimental",
             assigned_by="rule",
-            checks=(Check("parallel trends", True, "They were."),),
+            checks=(Check("parallel trends", True, detail="They were."),),
             **PAYING,
         ),
         effect(intervention="mail", **PAYING | {"value": 4.5, "value_lower": 4.0, "value_upper": 5.0}),

@@ -118,16 +118,16 @@ def check_accounts(
     unknown = _unknown_customers(log, limits["share_of_rows"])
     of_rows, of_amount = (100 * limit for limit in limits.values())
     if of_rows >= 100:
-        return Check(NAME, False if unknown else None, f"There are too few customers to tell.{unknown}")
+        return Check(NAME, False if unknown else None, detail=f"There are too few customers to tell.{unknown}")
     much = f"{of_rows:.2g} % of the rows{f' or {of_amount:.2g} % of the amount' if log.has_amount else ''}"
     if large.empty:
-        return Check(NAME, not unknown, f"No customer_id has {much}.{unknown}")
+        return Check(NAME, not unknown, detail=f"No customer_id has {much}.{unknown}")
     named = "; ".join(_describe_account(account, shares) for account, shares in large.head(NAMED).iterrows())
     more = f"; and {len(large) - NAMED:,} more" if len(large) > NAMED else ""
     return Check(
         NAME,
         False,
-        f"At least {much} under one customer_id: {named}{more}. Models take each of them for one customer, and "
+        detail=f"At least {much} under one customer_id: {named}{more}. Models take each of them for one customer, and "
         "totals follow them. Leave out the rows of those that are none: an anonymous id, a reseller, a test account."
         f"{unknown}",
     )

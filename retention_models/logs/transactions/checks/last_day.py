@@ -82,12 +82,13 @@ def _judge_stated_day(days: pd.DatetimeIndex, end: dt.date) -> Check:
     gaps = np.diff(known.to_numpy("datetime64[D]").astype(np.int64))[-BEFORE:]
     silence = (pd.Timestamp(end) - known[-1]).days if len(known) else 0
     if len(gaps) < FEWEST or silence <= UNUSUAL * gaps.max():
-        return Check(LAST_DAY, True, f"The log is observed until {end}, as stated.")
+        return Check(LAST_DAY, True, detail=f"The log is observed until {end}, as stated.")
     last = known[-1].date()
     return Check(
         STATED_DAY,
         False,
-        f"The log is observed until {end}, as stated, but its last purchase was on {last}, {silence:,} days before. "
+        detail=f"The log is observed until {end}, as stated, but its last purchase was on {last}, "
+        f"{silence:,} days before. "
         "Earlier gaps were less than a tenth of that, so nearly all customers seem to have left. If the log ends "
         f"earlier, state observation_end={str(last)!r}",
     )
@@ -108,15 +109,18 @@ def judge_last_day(days: pd.DatetimeIndex, counts: Array, what: str) -> Check:
     last = dt.date.fromisoformat(str(days[-1])[:10])
     stray = _first_stray(np.diff(number), after[:-1], float(counts.sum()))
     if stray is None and len(number) > FEWEST and counts.sum() >= ENOUGH:
-        return Check(LAST_DAY, True, f"The log ends on {last}, after no longer gap than is usual in it.")
+        return Check(LAST_DAY, True, detail=f"The log ends on {last}, after no longer gap than is usual in it.")
     if stray is None:
-        return Check(LAST_DAY, None, f"The log ends on {last}: it is too short to tell whether that day belongs to it.")
+        return Check(
+            LAST_DAY, None, detail=f"The log ends on {last}: it is too short to tell whether that day belongs to it."
+        )
     before = dt.date.fromordinal(dt.date(1970, 1, 1).toordinal() + int(number[stray]))
     few, silence = int(after[stray]), int(number[stray + 1] - number[stray])
     return Check(
         LAST_DAY,
         False,
-        f"The last day is {last}, but nothing is known of the {silence:,} days after {before}. Earlier gaps were less "
+        detail=f"The last day is {last}, but nothing is known of the {silence:,} days after {before}. "
+        f"Earlier gaps were less "
         f"than a tenth of that, and only {few:,} of {int(counts.sum()):,} {what} are later. Correct the dates, or "
         f"state until which day the log is complete: observation_end={str(before)!r}",
     )

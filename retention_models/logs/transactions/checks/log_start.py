@@ -60,22 +60,24 @@ def check_openings(table: pd.DataFrame, log: Halves) -> Check:
         f"{n_late:,} in the {span} from {log.second}"
     )
     if n_late < FEWEST_CUSTOMERS:
-        return Check(NAME, None, f"{counts}: too few to tell. Whether the log shows first purchases must be known.")
+        return Check(
+            NAME, None, detail=f"{counts}: too few to tell. Whether the log shows first purchases must be known."
+        )
     if n_early < TIMES_AS_MANY * n_late or n_early - n_late < CLEARLY_MORE * np.sqrt(n_early + n_late):
-        return Check(NAME, True, f"{counts}: newcomers are no more frequent when the log begins.")
+        return Check(NAME, True, detail=f"{counts}: newcomers are no more frequent when the log begins.")
     again_early, again_late = int(early["again_early"].sum()), int(late.loc[late["purchases"] > 1, "customers"].sum())
     counts = f"{counts}; {again_early / n_early:.0%} and {again_late / n_late:.0%} of them bought again in that half"
     if not _is_more_loyal(again_early, n_early, again_late, n_late):
         return Check(
             NAME,
             None,
-            f"{counts}: a launch or a campaign would look the same. "
+            detail=f"{counts}: a launch or a campaign would look the same. "
             "Pass acquired_after if customers had bought before the log began.",
         )
     return Check(
         NAME,
         False,
-        f"{counts}: many of the first had been customers before. "
+        detail=f"{counts}: many of the first had been customers before. "
         "Pass acquired_after to leave out those whose first purchase the log does not show.",
     )
 

@@ -58,13 +58,14 @@ def check_regularity(transactions: Any) -> Check:
     n, ratio = middle_purchase_spread(transactions)
     measured = spread_sentence(n, ratio)
     if n < FEWEST_CUSTOMERS:
-        return Check(NAME, None, f"{measured}.")
+        return Check(NAME, None, detail=f"{measured}.")
     if ratio >= REGULAR:
-        return Check(NAME, True, f"{measured}.")
+        return Check(NAME, True, detail=f"{measured}.")
     return Check(
         NAME,
         False,
-        f"{measured}: purchases come like clockwork, as in a subscription. Models in which they come at random go on "
+        detail=f"{measured}: purchases come like clockwork, as in a subscription. Models in which "
+        f"they come at random go on "
         "believing in customers who have missed a date, and their intervals are too wide.",
     )
 
