@@ -33,11 +33,13 @@ from .interventions import Effect as Effect
 from .interventions import Experiment as Experiment
 from .interventions import Outcome as Outcome
 from .interventions import Plan as Plan
+from .interventions import allocate_budget as allocate_budget
 from .interventions import assign as assign
 from .interventions import contract_experiment as contract_experiment
 from .interventions import differences as differences
 from .interventions import evidence_table as evidence_table
 from .interventions import purchase_outcomes as purchase_outcomes
+from .interventions import read_register as read_register
 from .interventions import sample_size as sample_size
 from .logs import read_contracts as read_contracts
 from .logs import read_transactions as read_transactions

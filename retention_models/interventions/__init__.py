@@ -29,6 +29,11 @@
 - ``cost_per_retained``: cost per additional customer retained; ``cost_breakdown``
 - ``holm``: correction for many comparisons; ``benjamini_hochberg``, ``e_value``, ``non_inferiority``
 
+**All efforts**
+
+- ``read_register``: the efforts of a company with their evidence, a ``Register``: what is proven, undecided, unmeasured
+- ``allocate_budget``: the efforts that a budget should pay for, an ``Allocation``; ``allocate_offers`` for customers
+
 A published test of stamp cards, from counts to the effect:
 
 >>> import pandas as pd

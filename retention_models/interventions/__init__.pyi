@@ -35,6 +35,11 @@ from .effects.multiplicity import holm as holm
 from .effects.sensitivity import e_value as e_value
 from .effects.sensitivity import non_inferiority as non_inferiority
 from .effects.table import evidence_table as evidence_table
+from .efforts.budget import Allocation as Allocation
+from .efforts.budget import allocate_budget as allocate_budget
+from .efforts.offer_hulls import allocate_offers as allocate_offers
+from .efforts.register import Register as Register
+from .efforts.register_file import read_register as read_register
 from .outcomes.over_time import differences_over_time as differences_over_time
 from .outcomes.purchases import purchase_outcomes as purchase_outcomes
 from .planning.power import Clustered as Clustered

@@ -145,6 +145,21 @@ def shrink(estimates: ArrayLike, std_errors: ArrayLike, level: float = 0.95) -> 
     return ShrunkenEffects(middle @ chance, lower, upper, float(centre @ chance), float(spread @ chance))
 
 
+def shrunken_draws(estimates: ArrayLike, std_errors: ArrayLike, draws: int, rng: np.random.Generator) -> Array:
+    """Draws of the true effects from the distribution that ``shrink`` averages over, shape (draws, m + 1).
+
+    The last column is the effect of one more intervention of the same sort, of which nothing was measured.
+    """
+    y, s = np.asarray(estimates, dtype=float), np.asarray(std_errors, dtype=float)
+    spread, chance = _spreads(y, s)
+    drawn = rng.choice(len(spread), size=draws, p=chance)
+    centre, uncertainty = _centre(y, s, spread)
+    mean = centre[drawn] + np.sqrt(uncertainty[drawn]) * rng.standard_normal(draws)
+    own = spread[drawn, None] ** 2 / (spread[drawn, None] ** 2 + s**2)
+    measured = own * y + (1 - own) * mean[:, None] + np.sqrt(own) * s * rng.standard_normal((draws, len(y)))
+    return np.column_stack([measured, mean + spread[drawn] * rng.standard_normal(draws)])
+
+
 def _centre(y: Array, s: Array, spread: Array) -> tuple[Array, Array]:
     """The common mean and its variance at each spread; shape (spreads,) each."""
     precision = 1 / (spread**2 + s[:, None] ** 2)

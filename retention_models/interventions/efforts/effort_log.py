@@ -1,0 +1,142 @@
+"""Measured effects of efforts as JSON lines beside the register: an audit trail that only grows.
+
+A line holds one effect with its law and checks, the effort it belongs to, the checksum of its data, and the version
+that wrote it. Lines are appended in one write under a lock, so that two writers do not mix. What a killed writer left
+half written stays where it is, is counted, and is never read as an effect.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from retention_models.core.version import __version__
+from retention_models.interventions.effects.effect import Effect
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """An effect as it was stored: for which effort, from which data, and when.
+
+    ``data`` is the checksum of the data, or the name of the test; empty where nobody stated one.
+    """
+
+    effort: str
+    effect: Effect
+    data: str = ""
+    added: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What makes two measurements the same: the same effect of the same effort, from the same data."""
+        return self.effort, self.data, json.dumps(json.loads(self.effect.to_json())["effect"], sort_keys=True)
+
+    def line(self) -> str:
+        """The line of the audit trail."""
+        effect = json.loads(self.effect.to_json())
+        stored = {
+            "retention_models": __version__,
+            "format": FORMAT,
+            "added": self.added,
+            "effort": self.effort,
+            "data": self.data,
+            "measured_on": effect["effect"]["measured_on"],
+            "assigned_by": self.effect.assigned_by,
+            "effect": effect,
+        }
+        return json.dumps(stored, allow_nan=False)
+
+
+def log_path(register: Path) -> Path:
+    """The audit trail beside the file of a register."""
+    return register.with_suffix(".jsonl")
+
+
+def read_log(path: Path) -> tuple[list[Measurement], int]:
+    """The measurements of an audit trail, in the order in which they were added, and the number of damaged lines.
+
+    Raises
+    ------
+    ValueError
+        When a line is whole and yet no effect of this version, such as money without a design. It names the line.
+    """
+    if not path.exists():
+        return [], 0
+    found, damaged = [], 0
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            stored = json.loads(line)
+        except ValueError:
+            damaged += 1
+            continue
+        try:
+            found.append(_measurement(stored))
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise ValueError(f"{path}, line {number}: {error}") from None
+    return found, damaged
+
+
+def _measurement(stored: Any) -> Measurement:
+    whole = isinstance(stored, dict) and {"effort", "effect", "format"} <= stored.keys()
+    if not whole or not isinstance(stored["effect"], dict):
+        raise ValueError("this is no line written by Register.add, which has effort, format and effect")
+    if stored["format"] != FORMAT:
+        raise ValueError(
+            f"format {stored['format']!r} (written by version {stored.get('retention_models')}); version {__version__} "
+            f"reads format {FORMAT}: upgrade retention_models"
+        )
+    inner = stored["effect"].get("effect", {})
+    for needed in ("assigned_by", "design"):
+        if inner.get("value") is not None and not inner.get(needed):
+            raise ValueError(f"money without {needed}: state who decided which customers were treated, and the design")
+    effect = Effect.from_json(json.dumps(stored["effect"]))
+    return Measurement(str(stored["effort"]), effect, str(stored.get("data", "")), str(stored.get("added", "")))
+
+
+def append_to_log(path: Path, measurements: Iterable[Measurement]) -> tuple[list[Measurement], int]:
+    """Append measurements that the trail does not hold yet; all that it then holds, and how many were there before."""
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    with path.open("ab+") as file, _locked(file.fileno()):
+        there, _ = read_log(path)
+        new = {each.key: replace(each, added=each.added or now) for each in measurements}
+        known = {each.key for each in there}
+        repeated = len(new.keys() & known)
+        added = [each for key, each in new.items() if key not in known]
+        if added:
+            file.seek(0, os.SEEK_END)
+            torn = b"" if file.tell() == 0 or _last_byte(file) == b"\n" else b"\n"
+            file.write(torn + "".join(f"{each.line()}\n" for each in added).encode())
+            file.flush()
+            os.fsync(file.fileno())
+    return [*there, *added], repeated
+
+
+def _last_byte(file: Any) -> bytes:
+    file.seek(-1, os.SEEK_END)
+    last: bytes = file.read(1)
+    return last
+
+
+@contextlib.contextmanager
+def _locked(file: int) -> Iterator[None]:
+    """A lock that other writers wait for; where the system has none, appending in one write must do."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    fcntl.flock(file, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)
