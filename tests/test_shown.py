@@ -175,6 +175,10 @@ def of_tests():
     effects = rm.differences(test, bought, rm.Terms(price=3.0, currency="USD"), costs=costs)
     days = {"horizon_days": 56, "offer_days": 14}
     over_time = rm.interventions.differences_over_time(shop.transactions, shop.mailing.rows, test.plan, **days)
+    business = scenario.company(model, 3, customers=400, new_customers=100)
+    register = rm.read_register(business.efforts, as_of="2026-01-31", currency="EUR").add(effects)
+    offers = rm.interventions.allocate_offers([1.0, 2.0], rng.gamma(2.0, 1.0, (9, 2)), 7.0)
+    of_efforts = [business, register, register.measurements[0], offers, rm.allocate_budget(register, 50_000, draws=5)]
     designs = [rm.interventions.Proportion(0.1), rm.interventions.Mean(20.123456789), rm.interventions.Survival(0.2)]
     designs += [rm.interventions.Ratio(60.0, 80.0, 1.5, 1.6, 0.8)]
     return [
@@ -183,7 +187,7 @@ def of_tests():
         over_time, rm.interventions.any_difference(test, bought), rm.interventions.interim_look(effects[0], [0.5]),
         rm.interventions.cost_per_retained(test, bought, costs, arm="coupon"), *designs, *laws(effects[0].law),
         rm.interventions.Clustered(designs[0], 20, 0.05),
-        rm.assign(pd.DataFrame({"customer_id": range(90)}), {"none": 1, "mail": 2}, rng=1),
+        rm.assign(pd.DataFrame({"customer_id": range(90)}), {"none": 1, "mail": 2}, rng=1), *of_efforts,
     ]  # fmt: skip
 
 

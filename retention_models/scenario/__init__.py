@@ -2,6 +2,7 @@
 
 - ``retail``: a shop with purchases and a mailing; returns ``Retail`` with its ``Trial`` of ``Arm`` s
 - ``subscriptions``: contracts with causes and an offer; returns ``Subscriptions``, made by ``Rules``
+- ``company``: five efforts with their tests and the register; returns ``Company``
 
 >>> import numpy as np
 >>> import retention_models as rm

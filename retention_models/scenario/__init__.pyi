@@ -1,6 +1,8 @@
 from .churn_process import Rules as Rules
 from .contracts import Subscriptions as Subscriptions
 from .contracts import subscriptions as subscriptions
+from .efforts import Company as Company
+from .efforts import company as company
 from .mailing import Arm as Arm
 from .mailing import Trial as Trial
 from .shop import Retail as Retail

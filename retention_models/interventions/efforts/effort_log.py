@@ -11,19 +11,20 @@ import contextlib
 import datetime as dt
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from retention_models.core.formatting import Part, Presentation
 from retention_models.core.version import __version__
 from retention_models.interventions.effects.effect import Effect
 
 FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
+@dataclass(frozen=True, slots=True, repr=False)
+class Measurement(Presentation):
     """An effect as it was stored: for which effort, from which data, and when.
 
     ``data`` is the checksum of the data, or the name of the test; empty where nobody stated one.
@@ -33,6 +34,9 @@ class Measurement:
     effect: Effect
     data: str = ""
     added: str = ""
+
+    def _parts(self) -> Sequence[Part]:
+        return [f"{self.effort}: {self.effect}"]
 
     @property
     def key(self) -> tuple[str, str, str]:
