@@ -85,6 +85,11 @@ def segments():
 
 
 @pytest.fixture
+def counted_segments(segments):
+    return segments.assign(customers=[10, 40])
+
+
+@pytest.fixture
 def parameters():
     table = pd.DataFrame(
         {"estimate": [0.55, 10.6], "std_error": [0.05, 0.8], "lower": [0.47, 9.0], "upper": [0.66, 12.4]}
