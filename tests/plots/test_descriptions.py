@@ -5,21 +5,13 @@ import re
 
 import matplotlib.pyplot as plt
 import pandas as pd
-import pytest
 from IPython.core.formatters import DisplayFormatter
 
 from retention_models import plots
 from retention_models.plots.descriptions import HOOK, course, describe, percent
 from retention_models.plots.style import TITLE_WIDTH
-from tests.plots.test_plots import DRAWN
 
 DIGITS = re.compile(r"\d[\d,.]*\d|\d")
-
-
-@pytest.fixture(params=DRAWN, ids=[draw.__name__ for draw, _ in DRAWN])
-def drawing(request):
-    draw, frame = request.param
-    return draw, request.getfixturevalue(frame)
 
 
 def description(ax):

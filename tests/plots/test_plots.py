@@ -10,45 +10,10 @@ from matplotlib.text import Text
 from retention_models import plots
 from retention_models.plots.style import COLOURS, apply_style
 
-DRAWN = [
-    (plots.plot_tracking, "tracked"),
-    (plots.plot_by_frequency, "by_frequency"),
-    (plots.plot_pit, "pit"),
-    (plots.plot_history_matrix, "matrix"),
-    (plots.plot_alive_history, "alive"),
-    (plots.plot_retention, "retention"),
-    (plots.plot_concentration, "lorenz"),
-    (plots.plot_segments, "segments"),
-    (plots.plot_segment_shares, "counted_segments"),
-    (plots.plot_parameters, "parameters"),
-    (plots.plot_periods, "periods"),
-    (plots.plot_waiting, "waiting"),
-    (plots.plot_season, "season"),
-    (plots.plot_survival, "curves"),
-    (plots.plot_causes, "causes"),
-    (plots.plot_evidence, "effects"),
-    (plots.plot_values, "effects"),
-    (plots.plot_over_time, "over_time"),
-    (plots.plot_projections, "projected"),
-    (plots.plot_triangle, "triangle"),
-    (plots.plot_remaining, "remaining"),
-    (plots.plot_churn_by_month, "churn_by_month"),
-    (plots.plot_earlier_forecasts, "earlier_forecasts"),
-    (plots.plot_reliability, "reliability"),
-    (plots.plot_money, "money"),
-    (plots.plot_action_map, "action_map"),
-]
-
 NAMED = (
     *(plots.plot_segments, plots.plot_segment_shares, plots.plot_parameters),
     *(plots.plot_evidence, plots.plot_values, plots.plot_money),
 )
-
-
-@pytest.fixture(params=DRAWN, ids=[draw.__name__ for draw, _ in DRAWN])
-def drawing(request):
-    draw, frame = request.param
-    return draw, request.getfixturevalue(frame)
 
 
 def words(ax):
@@ -60,8 +25,8 @@ def shown(ax):
     return words(ax)
 
 
-def test_every_plot_is_in_the_list():
-    assert {draw.__name__ for draw, _ in DRAWN} == set(plots.__all__) - {"alt_text", "panels", "plot_panels"}
+def test_every_plot_is_in_the_list(every_plot):
+    assert set(every_plot) == set(plots.__all__) - {"alt_text", "panels", "plot_panels"}
 
 
 def test_a_plot_uses_the_axes_given_and_returns_them(drawing):
