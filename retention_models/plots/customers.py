@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -154,7 +155,7 @@ def plot_segments(frame: pd.DataFrame, column: str = "value", ax: Axes | None = 
     ax.grid(axis="x")
     ax.grid(axis="y", visible=False)
     ax.set_xlabel("value, with ranges at 80 % and 95 %" if column == "planning" else column.replace("_", " "))
-    place = int(frame[column].argmax())
+    place = int(frame[column].astype(float).fillna(-np.inf).argmax())
     if column in ("value", "planning") and "customers" in frame and frame[column].sum() > 0:
         message = _share_message(frame, column, place)
     else:

@@ -146,7 +146,8 @@ def plot_season(frame: pd.DataFrame, column: str = "relative", ax: Axes | None =
     against = "a mean day" if usual else "what was expected"
     ax.set_ylabel(f"purchases, against {against}")
     above = frame[column] - usual
-    order = (int(above.argmax()), int(above.argmin()))
+    known = above.fillna(0)
+    order = (int(known.argmax()), int(known.argmin()))
     most, least = (f"({_signed(above.iloc[place], digits)})" for place in order)
     message = f"{above.index[order[0]]} is highest {most}, {above.index[order[1]]} lowest {least}"
     each = "; ".join(f"{named(name)} {_signed(height, digits)}" for name, height in above.items())

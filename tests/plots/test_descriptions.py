@@ -116,3 +116,12 @@ def test_empty_sentences_are_left_out():
     ax = plt.subplots()[1]
     describe(ax, "", "One.", "")
     assert plots.alt_text(ax.figure) == "One."
+
+
+def test_frames_with_little_in_them_are_drawn_and_described(segments, season, retention):
+    for draw, frame in (
+        (plots.plot_segments, segments.assign(value=float("nan"))),
+        (plots.plot_season, season.assign(relative=[float("nan"), 0.9, float("nan")])),
+        (plots.plot_retention, retention[retention["cohort"] == "2024-04"]),
+    ):
+        assert description(draw(frame)).endswith(".")
