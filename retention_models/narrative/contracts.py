@@ -89,7 +89,7 @@ def projections_by_table(retention_table: Any, published: pd.DataFrame | None = 
     Returns
     -------
     dict
-        Title to the frame of ``projections``. Tables too short for a holdout are left out.
+        Name to the frame of ``projections``, whose ``attrs`` have it, too. Tables too short for a holdout are left out.
     """
     together = retention_table.groupby("tenure", as_index=False)[["at_risk", "lost"]].sum()
     tables = {"this log": together[together["at_risk"] >= FEW].reset_index(drop=True)}
@@ -99,7 +99,7 @@ def projections_by_table(retention_table: Any, published: pd.DataFrame | None = 
     for title, table in tables.items():
         if len(table) >= SHORTEST and table["lost"].iloc[: _calibration_length(table)].sum() > 0:
             book[title] = projections(table, renewals=_calibration_length(table))
-            book[title].attrs["title"] = f"{title}: {_calibration_length(table)} of {len(table)} renewals used"
+            book[title].attrs["name"] = title
     return book
 
 

@@ -1,7 +1,7 @@
 """Plots: each function plots a computed frame on given axes or on new ones. It computes nothing.
 
 - ``plot_periods``: purchases in each calendar period; ``plot_season``, ``plot_waiting``
-- ``plot_retention``: cohort retention; ``plot_segments``, ``plot_concentration``
+- ``plot_retention``: cohort retention; ``plot_segments``, ``plot_segment_shares``, ``plot_concentration``
 - ``plot_tracking``: actual and expected purchases; ``plot_by_frequency``, ``plot_pit``
 - ``plot_alive_history``: P(alive) of one customer over time; ``plot_history_matrix``
 - ``plot_survival``: survival curves; ``plot_causes``, ``plot_triangle``, ``plot_remaining``
@@ -10,6 +10,7 @@
 - ``plot_action_map``: value against the chance to buy again; ``plot_money``: where the money of a campaign went
 - ``plot_over_time``: differences by day since the assignment
 - ``plot_parameters``: parameter estimates; ``panels`` makes axes
+- ``alt_text``: what a figure shows in words, for readers who cannot see it
 
 >>> import pandas as pd
 >>> import retention_models as rm

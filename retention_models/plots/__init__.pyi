@@ -8,7 +8,9 @@ from .contracts import plot_remaining as plot_remaining
 from .contracts import plot_triangle as plot_triangle
 from .customers import plot_concentration as plot_concentration
 from .customers import plot_retention as plot_retention
+from .customers import plot_segment_shares as plot_segment_shares
 from .customers import plot_segments as plot_segments
+from .descriptions import alt_text as alt_text
 from .evidence import plot_evidence as plot_evidence
 from .evidence import plot_panels as plot_panels
 from .evidence import plot_values as plot_values

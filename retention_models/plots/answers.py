@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from retention_models.plots.descriptions import interval, listing, named, number, percent
 from retention_models.plots.style import (
     ACTUAL,
     COLOURS,
@@ -53,7 +54,8 @@ def plot_earlier_forecasts(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("forecast made on")
     ax.set_ylabel("customers still there" if kind == "survivors" else "purchases")
     held = int(frame["actual"].between(lower, upper).sum())
-    set_message(ax, frame, f"What came lay inside the intervals of {held} of {len(frame)} earlier forecasts", pad=24)
+    message = f"What came lay inside the intervals of {held} of {len(frame)} earlier forecasts"
+    set_message(ax, frame, message, _describe_forecasts(frame, lower, upper), pad=24)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return ax
 
@@ -93,7 +95,8 @@ def plot_reliability(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("mean probability to be a customer, by the model")
     ax.set_ylabel("share that bought again")
     count = int(frame["refuted"].sum())
-    set_message(ax, frame, f"{count or 'None'} of {len(frame)} groups of customers came back too often for the model")
+    message = f"{count or 'None'} of {len(frame)} groups of customers came back too often for the model"
+    set_message(ax, frame, message, _describe_reliability(frame))
     ax.legend(loc="lower right")
     return ax
 
@@ -135,7 +138,8 @@ def plot_money(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_xlabel(f"{currency or 'money'} per treated customer (hatched: redemptions for subsidised purchases)")
     best = max((arm for arm, _ in rows), key=lambda arm: float(frame["amount"][(arm, NET)]))
     gain, net = (float(frame["amount"][(best, line)]) for line in ("gross gain", NET))
-    set_message(ax, frame, f"Highest net value: {best:.24}, {net:.3g} of {gain:.3g} gained per customer")
+    message = f"Highest net value: {best:.24}, {net:.3g} of {gain:.3g} gained per customer"
+    set_message(ax, frame, message, _describe_money(frame))
     return ax
 
 
@@ -166,7 +170,7 @@ def plot_action_map(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
         best = frame["value"] >= frame.attrs["best_fifth"]
         quiet = int((best & (frame["chance"] < 0.5)).sum())
         message = f"{quiet:,} of the best {int(best.sum()):,} customers have a chance below 50 %"
-    set_message(ax, frame, message)
+    set_message(ax, frame, message, _describe_map(frame))
     corners = {(0.02, 0.98): "worth winning back", (0.98, 0.98): "look after", (0.98, 0.02): "let grow"}
     for (x, y), text in corners.items():
         ax.annotate(text, (x, y), xycoords="axes fraction", ha="left" if x < 0.5 else "right",
@@ -179,3 +183,48 @@ def plot_action_map(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     unit = frame.attrs.get("unit")
     ax.set_ylabel(f"value{f', {unit}' if unit else ''} (above the line: the best fifth)")
     return ax
+
+
+def _describe_forecasts(frame: pd.DataFrame, lower: pd.Series, upper: pd.Series) -> str:
+    """Each forecast with its interval, and what came."""
+    rows = zip(frame.index, frame["expected"], lower, upper, frame["actual"], strict=True)
+    each = (
+        f"{str(day)[:10]}: {number(mean)} {interval(low, high)}, {number(came)} came"
+        for day, mean, low, high, came in rows
+    )
+    return f"Forecast with its 95 % interval, by the day it was made, and what came: {listing(each)}."
+
+
+def _describe_reliability(frame: pd.DataFrame) -> str:
+    """Each group with its probability, and the share that came back."""
+    columns = ("probability_alive", "came_back", "came_back_lower", "came_back_upper")
+    rows = zip(*(frame[name] for name in columns), strict=True)
+    each = (
+        f"{percent(held)} by the model, {percent(came)} {interval(low, high, percent)} bought again"
+        for held, came, low, high in rows
+    )
+    return f"Mean probability to be a customer, and the share that bought again: {listing(each)}."
+
+
+def _describe_money(frame: pd.DataFrame) -> str:
+    """The lines of each arm."""
+    unit = frame.attrs.get("currency") or "money"
+    arms = frame["amount"].groupby(level=0, sort=False)
+    each = (
+        f"{named(arm)}: {', '.join(f'{named(line)} {number(amount)}' for line, amount in lines.droplevel(0).items())}"
+        for arm, lines in arms
+    )
+    return f"Lines in {unit} per treated customer. {listing(each)}."
+
+
+def _describe_map(frame: pd.DataFrame) -> str:
+    """How many customers stand in each corner, and the middle of both axes."""
+    chance, value = frame["chance"], frame["value"]
+    middle = f"the median value is {number(value.median())}, the median chance {percent(chance.median())}"
+    likely = chance >= 0.5
+    text = f"{len(frame):,} customers: {middle}. {likely.sum():,} have a chance of 50 % or more."
+    if "best_fifth" not in frame.attrs:
+        return text
+    best = value >= frame.attrs["best_fifth"]
+    start = number(frame.attrs["best_fifth"])
+    return f"{text} The best fifth begins at {start}; {(best & likely).sum():,} of them have such a chance."

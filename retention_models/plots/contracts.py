@@ -7,7 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from retention_models.core.formatting import number_of
 from retention_models.plots.customers import NUMBERED
+from retention_models.plots.descriptions import course, interval, listing, named, percent
 from retention_models.plots.style import (
     ACTUAL,
     COLOURS,
@@ -33,7 +35,8 @@ def plot_projections(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     frame
-        The frame of ``projections``. ``attrs["title"]``, if present, is the title.
+        The frame of ``projections``. ``attrs["title"]``, if present, is the title. By default it says which line came
+        closest at the last renewal, after the ``attrs["name"]`` of the log, if present.
     ax
         Axes to draw on. By default those of a new figure.
 
@@ -59,7 +62,11 @@ def plot_projections(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.yaxis.set_major_formatter(PERCENT)
     ax.set_xlabel("renewals")
     ax.set_ylabel("still there")
-    ax.set_title(str(frame.attrs.get("title", "")), loc="left", pad=16)
+    came, last = float(frame["actual"].iloc[-1]), frame[names].iloc[-1]
+    best = str((last - came).abs().idxmin())
+    name = f"{frame.attrs['name']:.24}: " if "name" in frame.attrs else ""
+    message = f"{name}{percent(came)} after {frame.index[-1]} renewals; closest: {best:.24}, {percent(last[best])}"
+    set_message(ax, frame, message, _describe_projections(frame, names, border), pad=16)
     label_ends(ax, names, [float(np.clip(frame[name].iloc[-1], 0, 1)) for name in names], colours)
     return ax
 
@@ -71,7 +78,8 @@ def plot_triangle(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     frame
-        The frame of ``retention_triangle``.
+        The frame of ``retention_triangle``. ``attrs["title"]``, if present, is the title. By default it says what
+        remains of the oldest cohort.
     ax
         Axes to draw on. By default those of a new figure.
 
@@ -100,6 +108,10 @@ def plot_triangle(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.margins(0)
     ax.set_xlabel("renewals; right of the stair, forecast")
     ax.set_ylabel("cohort (customers)")
+    oldest, last = matrix.iloc[0].dropna(), int(seen.iloc[0])
+    ahead = f", {percent(oldest.iloc[-1])} forecast after {oldest.index[-1]}" if oldest.index[-1] > last else ""
+    message = f"Cohort {matrix.index[0]!s:.24}: {percent(oldest[last])} after {number_of(last, 'renewals')}{ahead}"
+    set_message(ax, frame, message, _describe_triangle(matrix, size, seen))
     return ax
 
 
@@ -143,7 +155,10 @@ def plot_remaining(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_ylabel("customers still there")
     last = frame.iloc[-1]
     stay = f"{last['expected']:,.0f} of {last['customers']:,.0f} customers"
-    set_message(ax, frame, f"{stay} are expected to stay for {last['ahead']:.0f} renewals")
+    message = f"{stay} are expected to stay for {last['ahead']:.0f} renewals"
+    ranges = [(frame[name.format("lower")].iloc[-1], frame[name.format("upper")].iloc[-1]) for name in (narrow, wide)]
+    expected = pd.Series(prepend_today("expected"), ahead.astype(int))
+    set_message(ax, frame, message, _describe_remaining(expected, ranges, planned=planned))
     return ax
 
 
@@ -186,5 +201,45 @@ def plot_churn_by_month(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("when the renewal was due")
     ax.set_ylabel("left, of those who came to a renewal")
     outside = int(((frame["churn"] - frame["expected"]).abs() > reach).sum())
-    set_message(ax, frame, f"Churn lay outside the band in {outside} of {len(frame)} months", pad=16)
+    message = f"Churn lay outside the band in {outside} of {len(frame)} months"
+    set_message(ax, frame, message, _describe_churn(frame), pad=16)
     return ax
+
+
+def _describe_projections(frame: pd.DataFrame, names: list[str], used: int) -> str:
+    """The actual curve, and where each line ends."""
+    ends = (f"{named(name)} {percent(frame[name].iloc[-1])}" for name in names)
+    actual = course(frame["actual"], "after renewal", percent)
+    return f"Share still there: {actual}. Lines drawn from the first {used} renewals end at: {listing(ends)}."
+
+
+def _describe_triangle(matrix: pd.DataFrame, size: pd.Series, seen: pd.Series) -> str:
+    """What remains of each cohort when last observed, and at the end of the forecast."""
+    each = []
+    for (cohort, shares), customers, last in zip(matrix.iterrows(), size.reindex(matrix.index), seen, strict=True):
+        known = shares.dropna()
+        now = f"{percent(float(shares[shares.index == last].iloc[0]))} after {number_of(last, 'renewals')}"
+        end = f"{percent(known.iloc[-1])} after {known.index[-1]}"
+        each.append(f"{named(cohort)} ({customers:,} customers) {now}, {end}")
+    return (
+        f"{len(matrix)} cohorts, share that remains as last observed and at the end of the forecast: {listing(each)}."
+    )
+
+
+def _describe_remaining(expected: pd.Series, ranges: list[tuple[float, float]], *, planned: bool) -> str:
+    """The expected numbers, and the ranges at the end."""
+    names = (
+        ("planning range at 80 %", "at 95 %") if planned else ("95 % interval of the expected number", "of the number")
+    )
+    ends = " and ".join(f"{name} {interval(*ends)}" for name, ends in zip(names, ranges, strict=True))
+    return f"Expected customers: {course(expected, 'after renewal')}. At the end: {ends}."
+
+
+def _describe_churn(frame: pd.DataFrame) -> str:
+    """The churn that came, the mean that was expected, and the months with events."""
+    mean = percent(frame["expected"].mean())
+    churn = f"Churn that came: {course(frame['churn'], 'in', percent)}. Expected on average: {mean}."
+    events = frame.loc[frame["event"] != "", ["event", "churn"]]
+    rows = zip(events.index, events["event"], events["churn"], strict=True)
+    each = [f"{named(event).replace('_', ' ')} in {month}, churn {percent(churn)}" for month, event, churn in rows]
+    return f"{churn} Events: {listing(each)}." if each else churn

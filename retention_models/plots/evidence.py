@@ -10,9 +10,21 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from retention_models.plots.style import ACTUAL, COLOURS, PLAIN, QUIET, apply_style, axes_or_new, panels_by_rows
+from retention_models.core.formatting import number_of
+from retention_models.plots.descriptions import interval, listing, named, number
+from retention_models.plots.style import (
+    ACTUAL,
+    COLOURS,
+    PLAIN,
+    QUIET,
+    apply_style,
+    axes_or_new,
+    panels_by_rows,
+    set_message,
+)
 
 MARKS = {"randomised": "o", "quasi-experimental": "s", "observational": "D"}
+COLUMNS, VALUES = ("estimate", "lower", "upper"), ("value", "value_lower", "value_upper")
 COLOUR_OF = dict(zip(MARKS, COLOURS, strict=False))
 
 
@@ -26,7 +38,8 @@ def plot_evidence(panel: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     panel
-        One part of ``evidence_table(...).panels``: effects of one scale and unit.
+        One part of ``evidence_table(...).panels``: effects of one scale and unit. ``attrs["title"]``, if present, is
+        the title. By default it counts the intervals that lie above and below no effect.
     ax
         Axes to draw on. By default those of a new figure.
 
@@ -57,7 +70,11 @@ def plot_evidence(panel: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ax.xaxis.set_major_formatter(PLAIN)
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_xlabel(f"{panel['scale'].iloc[0]}, log scale")
-    _draw_intervals(ax, panel, ("estimate", "lower", "upper"))
+    _draw_intervals(ax, panel, COLUMNS)
+    none = 0 if is_difference else 1
+    above, below = int((panel["lower"] > none).sum()), int((panel["upper"] < none).sum())
+    message = f"{above} of {number_of(len(panel), 'intervals')} above no effect{f', {below} below' if below else ''}"
+    set_message(ax, panel, message, _describe_effects(panel, ax.get_xlabel(), COLUMNS), pad=24)
     return ax
 
 
@@ -92,7 +109,8 @@ def plot_values(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     table
-        ``evidence_table(...).table``. Rows keep their order; rows without a value are left out.
+        ``evidence_table(...).table``. Rows keep their order; rows without a value are left out. ``attrs["title"]``, if
+        present, is the title. By default it tells the highest value.
     ax
         Axes to draw on. By default those of a new figure.
 
@@ -104,8 +122,13 @@ def plot_values(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     valued = table[table["value"].notna()]
     ax = axes_or_new(ax, rows=2 * len(valued))
     ax.axvline(0, color=ACTUAL, linewidth=1)
-    _draw_intervals(ax, valued, ("value", "value_lower", "value_upper"))
+    _draw_intervals(ax, valued, VALUES)
     ax.set_xlabel("money per treated customer, net of cost")
+    message = "None of the effects has a value"
+    if len(valued):
+        best = valued.iloc[int(valued["value"].astype(float).argmax())]
+        message = f"Highest net value: {best['intervention']!s:.24}, {number(best['value'])} per treated customer"
+    set_message(ax, table, message, _describe_effects(valued, ax.get_xlabel(), VALUES), pad=24)
     return ax
 
 
@@ -140,3 +163,16 @@ def _draw_intervals(ax: Axes, table: pd.DataFrame, columns: tuple[str, str, str]
     designs = list(dict.fromkeys(table["design"]))
     marks = [Line2D([], [], marker=MARKS[d], color=COLOUR_OF[d], linestyle="", label=d) for d in designs]
     ax.legend(handles=marks, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(marks))
+
+
+def _describe_effects(table: pd.DataFrame, what: str, columns: tuple[str, str, str]) -> str:
+    """Each effect with its interval."""
+    rows = zip(
+        table["intervention"], table["outcome"], table["failed"], *(table[name] for name in columns), strict=True
+    )
+    each = (
+        f"{named(intervention)}, {named(outcome)}{' (a check failed)' if failed else ''}: "
+        f"{number(middle)} {interval(lower, upper)}"
+        for intervention, outcome, failed, middle, lower, upper in rows
+    )
+    return f"{number_of(len(table), 'effects')}, {what}, each with its interval: {listing(each)}."

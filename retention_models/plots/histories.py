@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from retention_models.plots.style import ACTUAL, COLOURS, PERCENT, PLAIN, QUIET, apply_style, axes_or_new, date_axis
+from retention_models.plots.descriptions import course, number, percent
+from retention_models.plots.style import (
+    ACTUAL,
+    COLOURS,
+    PERCENT,
+    PLAIN,
+    QUIET,
+    apply_style,
+    axes_or_new,
+    date_axis,
+    set_message,
+)
 
 ALIVE_LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 TITLES = {
@@ -24,7 +37,8 @@ def plot_history_matrix(frame: pd.DataFrame, column: str = "probability_alive", 
     Parameters
     ----------
     frame
-        The frame of ``history_matrix``.
+        The frame of ``history_matrix``. ``attrs["title"]``, if present, is the title. By default it tells the lowest
+        and the highest value.
     column
         ``"probability_alive"`` (the default) or ``"expected_purchases"``.
     ax
@@ -54,7 +68,10 @@ def plot_history_matrix(frame: pd.DataFrame, column: str = "probability_alive", 
     ax.set_xlabel(f"age at the last purchase, {unit} (age now: {frame.attrs.get('T', recency[-1]):.3g})")
     ax.set_ylabel("repeat purchases")
     title = TITLES.get(column, column)
-    ax.set_title(f"{title} in {frame.attrs['horizon']:.3g} {unit}" if column == "expected_purchases" else title)
+    title = f"{title} in {frame.attrs['horizon']:.3g} {unit}" if column == "expected_purchases" else title
+    write = percent if column == "probability_alive" else number
+    message = f"{title}: {write(values.min())} to {write(values.max())}"
+    set_message(ax, frame, message, _describe_matrix(matrix, unit, write))
     return ax
 
 
@@ -65,7 +82,8 @@ def plot_alive_history(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     frame
-        The frame of ``alive_history``. The ``customer_id`` in its ``attrs`` is the title.
+        The frame of ``alive_history``. ``attrs["title"]``, if present, is the title. By default it names the
+        ``customer_id`` of the ``attrs`` and tells the probability on the last day.
     ax
         Axes to draw on. By default those of a new figure.
 
@@ -84,5 +102,22 @@ def plot_alive_history(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.yaxis.set_major_formatter(PERCENT)
     ax.set_ylabel("probability of still being a customer")
     date_axis(ax)
-    ax.set_title(f"customer {frame.attrs['customer_id']:.40}")  # an id may be as long as anybody likes
+    alive = frame.set_index(frame["date"].dt.strftime("%Y-%m-%d"))["probability_alive"]
+    # An id may be as long as anybody likes.
+    message = f"customer {frame.attrs['customer_id']:.40}: {percent(alive.iloc[-1])} likely to be a customer still"
+    description = (
+        f"Probability of still being a customer: {course(alive, 'on', percent)}. Purchases: {len(purchases):,}."
+    )
+    set_message(ax, frame, message, description)
     return ax
+
+
+def _describe_matrix(matrix: pd.DataFrame, unit: str, write: Callable[[float], str]) -> str:
+    """The values in the four corners."""
+    values, recency = matrix.to_numpy(), [f"{float(str(age)):.3g}" for age in matrix.columns]
+    corners = "; ".join(
+        f"{write(values[row, column])} for {matrix.index[row]}, the last at age {recency[column]}"
+        for row in (0, -1)
+        for column in (0, -1)
+    )
+    return f"By number of repeat purchases, and age at the last in {unit}: {corners}."

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 from retention_models.core.arguments import require_bool
 from retention_models.evaluation.by_period import model_columns
+from retention_models.plots.descriptions import course, listing, named, number
 from retention_models.plots.style import (
     ACTUAL,
     COLOURS,
@@ -19,6 +20,7 @@ from retention_models.plots.style import (
     axes_or_new,
     date_axis,
     label_ends,
+    set_message,
 )
 
 
@@ -31,7 +33,8 @@ def plot_tracking(frame: pd.DataFrame, *, cumulative: bool = False, ax: Axes | N
     Parameters
     ----------
     frame
-        The frame of ``tracking``.
+        The frame of ``tracking``. ``attrs["title"]``, if present, is the title. By default it compares the total with
+        that of the closest model.
     cumulative
         Whether to plot running totals. By default the purchases per period, without incomplete periods.
     ax
@@ -61,6 +64,10 @@ def plot_tracking(frame: pd.DataFrame, *, cumulative: bool = False, ax: Axes | N
     _mark_holdout(ax, frame)
     ends = [shown[f"{name}{suffix}"].iloc[-1] for name in ("actual", *models)]
     label_ends(ax, ["actual", *models], ends, [ACTUAL, *colours])
+    message = _tracking_message(shown, models, suffix)
+    curve = shown.set_index(when.dt.strftime("%Y-%m-%d"))[f"actual{suffix}"]
+    description = f"{ax.get_ylabel().capitalize()}, actual: {course(curve, 'on')}."
+    set_message(ax, frame, message, f"{description} {_describe_totals(shown, models, suffix)}")
     return ax
 
 
@@ -71,7 +78,8 @@ def plot_by_frequency(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     frame
-        The frame of ``holdout_by_frequency``. The number of customers is below each group.
+        The frame of ``holdout_by_frequency``. The number of customers is below each group. ``attrs["title"]``, if
+        present, is the title. By default it tells where the best model misses by most.
     ax
         Axes to draw on. By default those of a new figure.
 
@@ -93,6 +101,7 @@ def plot_by_frequency(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("repeat purchases before the cut-off, and customers who made that many")
     ax.set_ylabel("mean purchases in the holdout")
     ax.legend(*_legend_entries(ax), loc="lower left", bbox_to_anchor=(0, 1), ncols=1 + len(models))
+    set_message(ax, frame, _frequency_message(frame, models), _describe_frequency(frame, models), pad=24)
     return ax
 
 
@@ -106,7 +115,8 @@ def plot_pit(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     frame
-        The frame of ``calibration``.
+        The frame of ``calibration``. ``attrs["title"]``, if present, is the title. By default it tells the lowest and
+        the highest bar.
     ax
         Axes to draw on. By default those of a new figure.
 
@@ -123,6 +133,10 @@ def plot_pit(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("where the count that came true lies in its forecast distribution")
     ax.set_ylabel("customers, relative to calibrated")
     label_ends(ax, ["calibrated"], [1.0], [ACTUAL])
+    bars = frame["density"].set_axis(frame["lower"].map("{:.3g}".format))
+    low, high = number(bars.min()), number(bars.max())
+    message = f"Bars hold {low} to {high} times the customers of a calibrated forecast"
+    set_message(ax, frame, message, f"{len(bars)} bars; calibrated is 1. Heights: {course(bars, 'from')}.")
     return ax
 
 
@@ -138,3 +152,45 @@ def _mark_holdout(ax: Axes, frame: pd.DataFrame) -> None:
     ax.axvline(cut_off, color=QUIET, linewidth=1.0, linestyle=(0, (4, 2)))
     ax.annotate("holdout →", (cut_off, 1.0), (5, -2), xycoords=("data", "axes fraction"), textcoords="offset points",
                 color=QUIET, va="top")  # fmt: skip
+
+
+def _totals(shown: pd.DataFrame, models: list[str], suffix: str) -> tuple[str, float, pd.Series]:
+    """What the totals cover, the actual one, and those of the models: of the holdout if there is one."""
+    rows = shown[shown["holdout"]] if shown["holdout"].any() and not suffix else shown
+    columns = [f"{name}{suffix}" for name in ("actual", *models)]
+    sums = rows[columns].iloc[-1] if suffix else rows[columns].sum()
+    when = "since the start" if suffix else "in the holdout" if len(rows) < len(shown) else "in all"
+    return when, float(sums.iloc[0]), sums.iloc[1:].set_axis(models)
+
+
+def _tracking_message(shown: pd.DataFrame, models: list[str], suffix: str) -> str:
+    when, actual, expected = _totals(shown, models, suffix)
+    message = f"{number(actual)} repeat purchases {when}"
+    if not models:
+        return message
+    best = str((expected - actual).abs().idxmin())
+    return f"{message}; {best:.24} expected {number(expected[best])}"
+
+
+def _describe_totals(shown: pd.DataFrame, models: list[str], suffix: str) -> str:
+    """The totals of all models beside the actual one."""
+    when, actual, expected = _totals(shown, models, suffix)
+    each = listing(f"{named(name)} {number(total)}" for name, total in expected.items())
+    return f"Total {when}: {number(actual)} came; expected by {each}." if models else ""
+
+
+def _frequency_message(frame: pd.DataFrame, models: list[str]) -> str:
+    """Where the model with the smallest error over all customers misses by most."""
+    if not models:
+        return f"Mean purchases in the holdout: {number(frame['actual'].min())} to {number(frame['actual'].max())}"
+    errors = frame[models].sub(frame["actual"], axis=0).abs()
+    best = str(errors.mul(frame["customers"], axis=0).sum().idxmin())
+    place = int(errors[best].argmax())
+    came, expected = (number(frame[name].iloc[place]) for name in ("actual", best))
+    return f"{best:.24} is off most at {frame.index[place]} earlier purchases: {expected} expected, {came} came"
+
+
+def _describe_frequency(frame: pd.DataFrame, models: list[str]) -> str:
+    """Actual and expected means by group."""
+    curves = (f"{named(name)} {course(frame[name], 'at')}" for name in ("actual", *models))
+    return f"Mean purchases in the holdout, by repeat purchases before the cut-off: {listing(curves)}."

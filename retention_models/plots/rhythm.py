@@ -9,6 +9,8 @@ from matplotlib.container import Container
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from retention_models.core.formatting import number_of
+from retention_models.plots.descriptions import course, listing, named, percent
 from retention_models.plots.style import (
     ACTUAL,
     COLOURS,
@@ -19,6 +21,7 @@ from retention_models.plots.style import (
     apply_style,
     axes_or_new,
     label_ends,
+    set_message,
 )
 
 LABELS = 18  # highest number of periods with a label below the axis
@@ -31,7 +34,8 @@ def plot_periods(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     frame
-        The frame of ``purchases_per_period``. Incomplete periods are hatched.
+        The frame of ``purchases_per_period``. Incomplete periods are hatched. ``attrs["title"]``, if present, is the
+        title. By default it tells the share of repeat purchases and the period with most purchases.
     ax
         Axes to draw on. By default those of a new figure.
 
@@ -60,6 +64,10 @@ def plot_periods(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     if not frame["complete"].all():
         handles.append(Patch(facecolor=QUIET, hatch="////", edgecolor="white", label="period seen in part"))
     ax.legend(handles=handles, loc="best")
+    total = frame["new_customers"] + frame["repeat_purchases"]
+    share, most = percent(frame["repeat_purchases"].sum() / max(total.sum(), 1)), total.idxmax()
+    message = f"{share} of the purchases are repeat purchases; most came in {named(most)}"
+    set_message(ax, frame, message, _describe_periods(frame, total))
     return ax
 
 
@@ -71,7 +79,8 @@ def plot_waiting(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ----------
     frame
         A frame indexed by ``days`` with one column per line. Each is the ``share`` of ``time_to_second_purchase``,
-        ``purchase_gaps`` or a similar table.
+        ``purchase_gaps`` or a similar table. ``attrs["title"]``, if present, is the title. By default it tells the last
+        share of the first line, and the day by which half of it was reached.
     ax
         Axes to draw on. By default those of a new figure.
 
@@ -91,6 +100,9 @@ def plot_waiting(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("days")
     ax.set_ylabel("share within so many days")
     label_ends(ax, list(frame.columns), list(frame.iloc[-1]), colours)
+    message = f"{frame.columns[0]!s:.24}: {_reached(frame.iloc[:, 0])}"
+    each = (f"{named(name)}: {course(frame[name], 'on day', percent)}" for name in frame.columns)
+    set_message(ax, frame, message, f"Cumulative shares by days. {listing(each)}.")
     return ax
 
 
@@ -101,7 +113,8 @@ def plot_season(frame: pd.DataFrame, column: str = "relative", ax: Axes | None =
     Parameters
     ----------
     frame
-        The frame of ``season`` or of ``season_left``.
+        The frame of ``season`` or of ``season_left``. ``attrs["title"]``, if present, is the title. By default it
+        tells the highest and the lowest bar.
     column
         Column to plot: ``"relative"`` (the default) of ``season``, or the name of a model in ``season_left``.
     ax
@@ -130,5 +143,39 @@ def plot_season(frame: pd.DataFrame, column: str = "relative", ax: Axes | None =
     ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     ax.yaxis.set_major_formatter(PERCENT)
     ax.set_xlabel(str(frame.index.name))
-    ax.set_ylabel(f"purchases, against {'a mean day' if usual else 'what was expected'}")
+    against = "a mean day" if usual else "what was expected"
+    ax.set_ylabel(f"purchases, against {against}")
+    above = frame[column] - usual
+    known = above.fillna(0)
+    order = (int(known.argmax()), int(known.argmin()))
+    most, least = (f"({_signed(above.iloc[place], digits)})" for place in order)
+    message = f"{above.index[order[0]]} is highest {most}, {above.index[order[1]]} lowest {least}"
+    each = "; ".join(f"{named(name)} {_signed(height, digits)}" for name, height in above.items())
+    set_message(ax, frame, message, f"Purchases against {against}: {each}.")
     return ax
+
+
+def _signed(share: float, digits: int) -> str:
+    return f"{round(100 * share, digits) + 0.0:+.{digits}f} %"
+
+
+def _reached(shares: pd.Series) -> str:
+    """The last share of a curve, and when half of it was reached."""
+    known = shares.dropna()
+    if known.empty or known.iloc[-1] <= 0:
+        return "nobody in the days shown"
+    half = known.index[int((known >= known.iloc[-1] / 2).argmax())]
+    return f"{percent(known.iloc[-1])} within {number_of(known.index[-1], 'days')}, half of these within {half}"
+
+
+def _describe_periods(frame: pd.DataFrame, total: pd.Series) -> str:
+    """How purchases and the share of repeat purchases run over the complete periods."""
+    whole = frame["complete"].astype(bool) if frame["complete"].any() else frame["complete"].notna()
+    share = (frame["repeat_purchases"] / total.where(total > 0))[whole]
+    part = (
+        f" {(~frame['complete'].astype(bool)).sum()} periods were seen in part." if not frame["complete"].all() else ""
+    )
+    return (
+        f"Purchases in {len(frame)} periods; complete ones: {course(total[whole], 'in')}. "
+        f"Repeat purchases among them: {course(share, 'in', percent)}.{part}"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ParamSpec
@@ -16,12 +17,15 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, StrMethodFormatter
 
+from retention_models.plots.descriptions import describe
+
 STYLE = Path(__file__).with_name("retention.mplstyle")
 ACTUAL = "#222222"
 QUIET = "#767676"
 FAINT = "#D9D9D9"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 LINE_HEIGHT = 14  # points
+TITLE_WIDTH = 68  # characters of a line of a title
 MARKERS = ("o", "s", "D", "^", "v", "P")
 
 COUNTS = StrMethodFormatter("{x:,.0f}")
@@ -96,9 +100,14 @@ def date_axis(ax: Axes) -> None:
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
 
 
-def set_message(ax: Axes, frame: pd.DataFrame, message: str, pad: float = 6) -> None:
-    """Title of what the plot shows in one sentence; ``frame.attrs["title"]``, if present, stands in its place."""
-    ax.set_title(str(frame.attrs.get("title", message)), loc="left", pad=pad)
+def set_message(ax: Axes, frame: pd.DataFrame, message: str, description: str, pad: float = 6) -> None:
+    """Title and description of what the plot shows; ``frame.attrs["title"]``, if present, stands in place of the title.
+
+    A long title is broken into lines. If it is not the message, the message joins the description.
+    """
+    title = str(frame.attrs.get("title", message))
+    ax.set_title(textwrap.fill(title, TITLE_WIDTH), loc="left", pad=pad)
+    describe(ax, f"{message}." if message and title != message else "", description)
 
 
 def label_ends(ax: Axes, labels: Sequence[str], heights: Sequence[float], colours: Sequence[str]) -> None:

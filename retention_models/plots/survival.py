@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
-from retention_models.plots.style import COLOURS, PERCENT, QUIET, apply_style, axes_or_new, label_ends
+from retention_models.plots.descriptions import course, interval, listing, named, number, percent
+from retention_models.plots.style import COLOURS, PERCENT, QUIET, apply_style, axes_or_new, label_ends, set_message
 
 LINE = 12.5  # points from one row of numbers to the next
 
@@ -17,7 +18,8 @@ def plot_survival(frame: pd.DataFrame, numbers: pd.DataFrame | None = None, ax: 
     Parameters
     ----------
     frame
-        The frame of ``curve_table``.
+        The frame of ``curve_table``. ``attrs["title"]``, if present, is the title. By default it tells which groups
+        keep most and fewest customers.
     numbers
         The frame of ``curve_table`` at a few tenures, ``curve_table(..., at=...)``. These become the ticks, with the
         numbers at risk below. By default no numbers.
@@ -39,7 +41,8 @@ def plot_causes(frame: pd.DataFrame, numbers: pd.DataFrame | None = None, ax: Ax
     Parameters
     ----------
     frame
-        The frame of ``curve_table`` of curves by cause, for one group.
+        The frame of ``curve_table`` of curves by cause, for one group. ``attrs["title"]``, if present, is the title. By
+        default it tells the causes of most and fewest departures.
     numbers
         The frame of ``curve_table`` at a few tenures, ``curve_table(..., at=...)``. These become the ticks, with the
         numbers at risk below. By default no numbers.
@@ -70,8 +73,35 @@ def _draw(frame: pd.DataFrame, key: str, value: str, what: str, numbers: pd.Data
     ax.set_xlabel("tenure")
     if numbers is not None:
         _write_numbers(ax, numbers, dict(zip(curves, colours, strict=True)) if key == "group" else {})
-    label_ends(ax, list(curves), [curve[value].iloc[-1] for curve in curves.values()], colours)
+    ends = {name: float(curve[value].iloc[-1]) for name, curve in curves.items()}
+    label_ends(ax, list(curves), list(ends.values()), colours)
+    what = "Still there" if value == "survival" else "Left"
+    set_message(ax, frame, _ends_message(what, ends, float(frame["tenure"].max())), _describe_curves(curves, value))
     return ax
+
+
+def _ends_message(what: str, ends: dict[str, float], last: float) -> str:
+    """The highest and the lowest end of the curves."""
+    names = dict.fromkeys((max(ends, key=lambda name: ends[name]), min(ends, key=lambda name: ends[name])))
+    each = [f"{name:.24} {percent(ends[name])}" for name in names]
+    return f"{what} at tenure {number(last)}: {', '.join(each)}"
+
+
+def _describe_curves(curves: dict[str, pd.DataFrame], value: str) -> str:
+    """How each curve runs, with its interval at the end, and when it passes one half."""
+    each = (
+        f"{named(name)}: {course(curve.set_index('tenure')[value], 'at tenure', percent)}, at the end "
+        f"{interval(curve[f'{value}_lower'].iloc[-1], curve[f'{value}_upper'].iloc[-1], percent)}{_half(curve, value)}"
+        for name, curve in curves.items()
+    )
+    return f"{'Share still there' if value == 'survival' else 'Share that left'}. {listing(each)}."
+
+
+def _half(curve: pd.DataFrame, value: str) -> str:
+    """The tenure at which half have left, if the curve shows it."""
+    left = 1 - curve[value] if value == "survival" else curve[value]
+    past = curve.loc[left >= 0.5, "tenure"]
+    return f", half have left by {number(past.iloc[0])}" if len(past) else ""
 
 
 def _write_numbers(ax: Axes, numbers: pd.DataFrame, colours: dict[str, str]) -> None:

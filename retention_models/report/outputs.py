@@ -29,7 +29,8 @@ class Output:
     """One thing that a cell showed.
 
     ``content`` is harmless HTML for "html", a ``data:`` address for "picture", and plain text otherwise.
-    ``description`` is what a picture shows, for those who cannot see it; ``width`` is in CSS pixels.
+    ``description`` is what a picture shows, for those who cannot see it: its own alternative text, or else ``fig-alt``
+    or the caption. ``width`` is in CSS pixels.
     """
 
     kind: Literal["html", "picture", "text", "warning", "decision"]
@@ -103,7 +104,7 @@ def _read_data(output: NotebookNode, options: dict[str, str], section: str) -> O
             return Output("warning", f"A page cannot show {', '.join(output.data) or 'this output'}.")
         case "image/svg+xml" | "image/png" | "image/jpeg":
             caption = options.get("fig-cap", "")
-            description = options.get("fig-alt", caption) or f"Picture in the section “{section}”"
+            description = _alt(output) or options.get("fig-alt", caption) or f"Picture in the section “{section}”"
             width = output.metadata.get(kind, {}).get("width")
             return Output("picture", _address(kind, output.data[kind]), caption, description, width)
         case "text/plain":
@@ -111,6 +112,11 @@ def _read_data(output: NotebookNode, options: dict[str, str], section: str) -> O
         case _:
             html = markup.render(with_downloads(markup.parse(_html(kind, output.data[kind])), section))
             return Output("html", html, options.get("tbl-cap", ""))
+
+
+def _alt(output: NotebookNode) -> str:
+    """What the picture itself says it shows: the plots of this package put that into the metadata, on one line."""
+    return " ".join(str(output.metadata.get("alt", "")).split())
 
 
 def _html(kind: str, source: str) -> str:

@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -18,6 +18,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 NAMES = ["index", *(path.stem for path in NOTEBOOKS)]
 WIDTHS = (375, 768, 1200)
 MOST_PAGES = 8
+LEAST_FILLED = 0.65  # of each printed sheet but the last
 
 
 @pytest.fixture(scope="session")
@@ -87,20 +88,47 @@ def test_axe_finds_nothing_serious(name: str, scheme: str, opened: Any) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_headings_are_in_order_and_pictures_are_described(name: str, opened: Any) -> None:
+def test_headings_are_in_order_and_pictures_say_what_they_found(name: str, opened: Any) -> None:
     page = opened(name)
     levels = page.eval_on_selector_all("h1, h2, h3, h4", "all => all.map(one => Number(one.tagName[1]))")
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
     if name != "index":
-        assert all(page.eval_on_selector_all("img", "all => all.map(one => one.alt)"))
+        described = page.eval_on_selector_all("img", "all => all.map(one => one.alt)")
+        captions = page.eval_on_selector_all("figure.picture figcaption", "all => all.map(one => one.textContent)")
+        assert all(len(re.findall(r"\d+", text)) >= 3 for text in described)
+        assert not set(described) & set(captions)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_page_prints_on_few_sheets(name: str, opened: Any) -> None:
     sheets = len(re.findall(rb"/Type\s*/Page\b", opened(name).pdf(format="A4")))
     assert 1 <= sheets <= MOST_PAGES
+
+
+@pytest.mark.parametrize("folded", [True, False], ids=["as it opens", "unfolded"])
+@pytest.mark.parametrize("name", NAMES)
+def test_no_printed_sheet_but_the_last_is_half_empty(
+    name: str, folded: bool, opened: Any, filled: Callable[[bytes], list[float]]
+) -> None:
+    page = opened(name)
+    if not folded:
+        page.eval_on_selector_all("details:not(.code)", "all => all.forEach(one => { one.open = true })")
+    *sheets, last = filled(page.pdf(format="A4"))
+    assert 0 < last <= 1
+    assert all(LEAST_FILLED <= share <= 1.01 for share in sheets), [round(share, 2) for share in sheets]
+
+
+def test_a_sheet_that_a_picture_left_half_empty_is_found(browser: Any, filled: Callable[[bytes], list[float]]) -> None:
+    page = browser.new_page()
+    page.set_content(
+        "<style>@page { margin: 14mm } body { margin: 0 } div { border: 1px solid; break-inside: avoid; height: 200mm }"
+        "</style><div style='height: 100mm'></div><div></div><div></div>"
+    )
+    shares = filled(page.pdf(format="A4"))
+    page.close()
+    assert shares == pytest.approx([100 / 269, 200 / 269, 200 / 269], abs=0.01)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

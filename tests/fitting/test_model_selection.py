@@ -98,7 +98,7 @@ def test_some_renewals_must_be_kept_back(renewals):
 def test_the_book_holds_what_is_long_enough_and_says_what_is_flat():
     book = projections_by_table(REGULAR[REGULAR["tenure"] <= 4], PUBLISHED)
     assert list(book) == ["published, regular", "published, high end"]
-    assert book["published, regular"].attrs["title"] == "published, regular: 4 of 12 renewals used"
+    assert book["published, regular"].attrs["name"] == "published, regular"
     notes = [str(note) for note in projection_notes(book)]
     assert any("high end, sBG: alpha is hardly determined" in note for note in notes)
     assert projection_error_table(book).index.get_level_values("table").unique().tolist() == list(book)

@@ -4,6 +4,47 @@ import pandas as pd
 import pytest
 
 import retention_models as rm
+from retention_models import plots
+
+DRAWN = [
+    (plots.plot_tracking, "tracked"),
+    (plots.plot_by_frequency, "by_frequency"),
+    (plots.plot_pit, "pit"),
+    (plots.plot_history_matrix, "matrix"),
+    (plots.plot_alive_history, "alive"),
+    (plots.plot_retention, "retention"),
+    (plots.plot_concentration, "lorenz"),
+    (plots.plot_segments, "segments"),
+    (plots.plot_segment_shares, "counted_segments"),
+    (plots.plot_parameters, "parameters"),
+    (plots.plot_periods, "periods"),
+    (plots.plot_waiting, "waiting"),
+    (plots.plot_season, "season"),
+    (plots.plot_survival, "curves"),
+    (plots.plot_causes, "causes"),
+    (plots.plot_evidence, "effects"),
+    (plots.plot_values, "effects"),
+    (plots.plot_over_time, "over_time"),
+    (plots.plot_projections, "projected"),
+    (plots.plot_triangle, "triangle"),
+    (plots.plot_remaining, "remaining"),
+    (plots.plot_churn_by_month, "churn_by_month"),
+    (plots.plot_earlier_forecasts, "earlier_forecasts"),
+    (plots.plot_reliability, "reliability"),
+    (plots.plot_money, "money"),
+    (plots.plot_action_map, "action_map"),
+]
+
+
+@pytest.fixture(params=DRAWN, ids=[draw.__name__ for draw, _ in DRAWN])
+def drawing(request):
+    draw, frame = request.param
+    return draw, request.getfixturevalue(frame)
+
+
+@pytest.fixture
+def every_plot():
+    return [draw.__name__ for draw, _ in DRAWN]
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +123,11 @@ def segments():
         {"value": [120.0, 80.0], "value_lower": [100.0, 70.0], "value_upper": [140.0, 90.0]},
         index=pd.Index(["$loyal$ <i>", "at risk"], name="segment"),
     )
+
+
+@pytest.fixture
+def counted_segments(segments):
+    return segments.assign(customers=[10, 40])
 
 
 @pytest.fixture

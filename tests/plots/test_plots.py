@@ -10,41 +10,10 @@ from matplotlib.text import Text
 from retention_models import plots
 from retention_models.plots.style import COLOURS, apply_style
 
-DRAWN = [
-    (plots.plot_tracking, "tracked"),
-    (plots.plot_by_frequency, "by_frequency"),
-    (plots.plot_pit, "pit"),
-    (plots.plot_history_matrix, "matrix"),
-    (plots.plot_alive_history, "alive"),
-    (plots.plot_retention, "retention"),
-    (plots.plot_concentration, "lorenz"),
-    (plots.plot_segments, "segments"),
-    (plots.plot_parameters, "parameters"),
-    (plots.plot_periods, "periods"),
-    (plots.plot_waiting, "waiting"),
-    (plots.plot_season, "season"),
-    (plots.plot_survival, "curves"),
-    (plots.plot_causes, "causes"),
-    (plots.plot_evidence, "effects"),
-    (plots.plot_values, "effects"),
-    (plots.plot_over_time, "over_time"),
-    (plots.plot_projections, "projected"),
-    (plots.plot_triangle, "triangle"),
-    (plots.plot_remaining, "remaining"),
-    (plots.plot_churn_by_month, "churn_by_month"),
-    (plots.plot_earlier_forecasts, "earlier_forecasts"),
-    (plots.plot_reliability, "reliability"),
-    (plots.plot_money, "money"),
-    (plots.plot_action_map, "action_map"),
-]
-
-NAMED = (plots.plot_segments, plots.plot_parameters, plots.plot_evidence, plots.plot_values, plots.plot_money)
-
-
-@pytest.fixture(params=DRAWN, ids=[draw.__name__ for draw, _ in DRAWN])
-def drawing(request):
-    draw, frame = request.param
-    return draw, request.getfixturevalue(frame)
+NAMED = (
+    *(plots.plot_segments, plots.plot_segment_shares, plots.plot_parameters),
+    *(plots.plot_evidence, plots.plot_values, plots.plot_money),
+)
 
 
 def words(ax):
@@ -56,8 +25,8 @@ def shown(ax):
     return words(ax)
 
 
-def test_every_plot_is_in_the_list():
-    assert {draw.__name__ for draw, _ in DRAWN} == set(plots.__all__) - {"panels", "plot_panels"}
+def test_every_plot_is_in_the_list(every_plot):
+    assert set(every_plot) == set(plots.__all__) - {"alt_text", "panels", "plot_panels"}
 
 
 def test_a_plot_uses_the_axes_given_and_returns_them(drawing):
@@ -127,12 +96,28 @@ def test_nothing_is_cut_off(drawing):
 def test_segments_are_titled_by_both_shares_of_the_most_valuable(segments):
     ax = plots.plot_segments(segments.assign(customers=[10, 40]))
     assert ax.get_title(loc="left") == "$loyal$ <i>: 20 % of the customers, 60 % of the value"
-    assert plots.plot_segments(segments).get_title(loc="left") == ""
+    assert plots.plot_segments(segments).get_title(loc="left") == "Highest value: $loyal$ <i>, 120"
+
+
+def test_segment_shares_are_two_bars_a_segment(counted_segments):
+    ax = plots.plot_segment_shares(counted_segments)
+    customers, value = ([bar.get_width() for bar in bars] for bars in ax.containers)
+    assert customers == [0.2, 0.8]
+    assert value == [0.6, 0.4]
+    assert ax.get_title(loc="left") == "$loyal$ <i>: 20 % of the customers, 60 % of the value"
+    assert {"20 %", "80 %", "60 %", "40 %"} <= set(words(ax))
+
+
+@pytest.mark.parametrize("total", [0, -5])
+def test_segments_without_any_value_have_no_share_of_it(counted_segments, total):
+    ax = plots.plot_segment_shares(counted_segments.assign(value=[total, 0]))
+    assert len(ax.containers) == 1
+    assert ax.get_title(loc="left") == "at risk: 80 % of the customers; no value to share"
 
 
 def test_dollar_signs_in_names_are_shown_as_they_are(segments, alive, retention, tracked):
     assert "$loyal$ <i>" in shown(plots.plot_segments(segments))
-    assert "customer $17$ & <b>" in shown(plots.plot_alive_history(alive))
+    assert "customer $17$ & <b>: 40 % likely to be a customer still" in shown(plots.plot_alive_history(alive))
     ax = plots.plot_tracking(tracked.rename(columns=lambda name: name.replace("BG/NBD", "$b$")))
     labels = [text for text in ax.findobj(Text) if text.get_text() == "$b$"]
     assert labels
@@ -188,7 +173,7 @@ def test_heat_maps_are_rasterised(matrix, retention):
 
 def test_expected_purchases_have_a_heat_map_too(matrix):
     assert plots.plot_history_matrix(matrix, "expected_purchases").get_title(loc="left") == (
-        "Expected purchases in 39 weeks"
+        "Expected purchases in 39 weeks: 0.5 to 4.91"
     )
 
 

@@ -112,6 +112,23 @@ def test_pictures_are_described_by_option_caption_or_section() -> None:
     assert pictures[0].content == "data:image/svg+xml;base64,PHN2Zy8+"
 
 
+def test_what_a_picture_says_of_itself_comes_before_options() -> None:
+    output = new_output("display_data", data={"image/svg+xml": "<svg/>"}, metadata={"alt": "Sales fell\n by 12 %."})
+    read = page(new_code_cell("#| fig-cap: Sales a week\n#| fig-alt: A falling line", outputs=[output]))
+    (picture,) = read.blocks[0].outputs
+    assert (picture.caption, picture.description) == ("Sales a week", "Sales fell by 12 %.")
+
+
+def test_names_from_the_data_are_text_in_the_description_of_a_picture() -> None:
+    hostile = f'" onerror="alert(1)">{HOSTILE} \' 12 %'
+    for metadata in ({"alt": hostile}, {"alt": [hostile]}):
+        output = new_output("display_data", data={"image/svg+xml": "<svg/>"}, metadata=metadata)
+        html = render_page(page(new_code_cell("...", outputs=[output])))
+        assert "<script" not in html
+        assert "onerror=&#34;alert" in html
+        assert 'onerror="' not in html
+
+
 def test_a_table_has_its_caption() -> None:
     html = render_page(page(displayed({"text/html": "<table><tr><td>1</table>"}, "#| tbl-cap: Sales <1997\nsales")))
     assert "<figcaption>Sales &lt;1997</figcaption>" in html
