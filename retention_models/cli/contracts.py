@@ -112,7 +112,13 @@ CONTRACTS = Source(
             CURRENCY,
         ),
         "files beside the pages": (
-            Option("scores", "FILE", "write who is about to leave, most value at risk first: .csv or .parquet", Path),
+            Option(
+                "scores",
+                "FILE",
+                "write who is about to leave, most value at risk first: .csv or .parquet",
+                Path,
+                is_output=True,
+            ),
         ),
     },
     columns=_COLUMNS,

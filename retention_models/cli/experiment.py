@@ -71,6 +71,7 @@ _ROLL_OUT = (
     Option("smallest_gain", "AMOUNT", "that would matter (default: the cost of a contact)", number, hidden=True),
     Option("owner", "NAME", "who decides about it", hidden=True),
 )
+REGISTER_FILE = Option("register", "FILE", "of efforts: the effects are stored beside it", Path)
 _MONEY = (
     Option("margin", "SHARE", "share of the amount that is earned (default: it has no value)", margin),
     Option("price", "AMOUNT", "earned by one more of the first outcome, or one fewer", number),
@@ -78,7 +79,7 @@ _MONEY = (
     Option("cost", "AMOUNT", "of one contact; or by arm: mail=0.5,coupon=0.8", cost),
     Option("redemption_cost", "AMOUNT", "of one redemption", number),
 )
-_OPTIONAL = (*_COLUMNS, *_DESIGN, *_PURCHASES, *_MONEY, *_ROLL_OUT)
+_OPTIONAL = (*_COLUMNS, *_DESIGN, *_PURCHASES, *_MONEY, *_ROLL_OUT, REGISTER_FILE)
 DISCOUNT_RATE = Option(
     "annual_discount_rate", "RATE", "with contracts, 0.1 for 10 %% (default: 0.1)", discount_rate, hidden=True
 )
@@ -87,6 +88,7 @@ _READING = (DATE_FORMAT, DECIMAL, *LAYOUT)
 
 def _check(options: Namespace, known: Known, *, named: bool) -> dict[str, str]:
     from retention_models.interventions.campaign.read import read_campaign
+    from retention_models.interventions.efforts.register_file import read_register
     from retention_models.value.terms import Terms
 
     terms = Terms(margin=options.margin, price=options.price, currency=options.currency)
@@ -94,6 +96,8 @@ def _check(options: Namespace, known: Known, *, named: bool) -> dict[str, str]:
     stated = {"assigned_by": "unknown"} | given(
         options, ("arm", "cost", "redemption_cost", *(option.name for option in others))
     )
+    if options.register is not None:
+        read_register(options.register)
     rows = options.experiment
     if options.purchases is not None and not (options.outcome or options.amount):
         rows, measured = measured_purchases(options)
@@ -137,7 +141,7 @@ EXPERIMENT = Source(
         "columns": (Option("arm", "COLUMN", "what a customer was assigned to (default: arm)"), *_COLUMNS),
         "the file": _READING,
         "the test": (*_DESIGN, *_PURCHASES, LEVEL),
-        "the money": (*_MONEY, DISCOUNT_RATE, *_ROLL_OUT),
+        "the money": (*_MONEY, DISCOUNT_RATE, *_ROLL_OUT, REGISTER_FILE),
     },
     columns={"arm": "arm", "assigned_by": "unknown"},
     optional=tuple(option.name for option in _OPTIONAL if option.name != "assigned_by"),

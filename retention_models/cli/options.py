@@ -33,6 +33,8 @@ class Option:
         Whether it may be given several times.
     hidden
         Whether ``--help`` leaves it out, as it does with those that a plan file states as well.
+    is_output
+        Whether it names a file that a notebook writes.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Option:
     choices: tuple[str, ...] | None = None
     repeated: bool = False
     hidden: bool = False
+    is_output: bool = False
 
     @property
     def flag(self) -> str:

@@ -13,11 +13,12 @@ from typing import Any
 from retention_models.cli.contracts import CONTRACTS
 from retention_models.cli.experiment import EXPERIMENT
 from retention_models.cli.purchases import PURCHASES
+from retention_models.cli.register import REGISTER
 from retention_models.cli.sources import Source
 from retention_models.report.errors import RequestError
 
 NAME = "project.toml"
-SOURCES: tuple[Source, ...] = (PURCHASES, CONTRACTS, EXPERIMENT)
+SOURCES: tuple[Source, ...] = (PURCHASES, CONTRACTS, EXPERIMENT, REGISTER)
 TERMS = ("margin", "annual_discount_rate", "currency", "horizon", "time_unit", "level")
 OF_PURCHASES = ("horizon", "time_unit")  # terms of a forecast of purchases; a test has its own
 
@@ -39,6 +40,8 @@ class Project:
         shared = {name: terms[name] for name in terms if source.section == "purchases" or name not in OF_PURCHASES}
         stated = {name: value for name, value in shared.items() if name in source.every_option}
         stated |= self.sections.get(source.section, {})
+        if "register" in source.every_option and self.has(REGISTER):
+            stated.setdefault("register", self.sections[REGISTER.section]["file"])
         found = vars(options).copy()
         if options.amount if "amount" in found else False:
             stated.pop("no_amount", None)

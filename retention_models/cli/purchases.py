@@ -141,8 +141,10 @@ PURCHASES = Source(
         "the forecast": _FORECAST,
         "the money": (MARGIN, DISCOUNT_RATE, CURRENCY, OFFER_COST, *_COSTS),
         "files beside the pages": (
-            Option("segments", "FILE", "write who is in which segment: .csv or .parquet", Path),
-            Option("scores", "FILE", "write what each customer is expected to do: .csv or .parquet", Path),
+            Option("segments", "FILE", "write who is in which segment: .csv or .parquet", Path, is_output=True),
+            Option(
+                "scores", "FILE", "write what each customer is expected to do: .csv or .parquet", Path, is_output=True
+            ),
         ),
     },
     columns={"customer_id": "customer_id", "date": "date", "amount": "amount"},

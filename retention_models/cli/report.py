@@ -11,6 +11,7 @@ from pathlib import Path
 
 from retention_models.cli.options import given
 from retention_models.cli.project import NAME, SOURCES, Project, read_project
+from retention_models.cli.register import REGISTER
 from retention_models.cli.sources import (
     Source,
     require_settings_without_option,
@@ -98,6 +99,8 @@ def _add_pages(parser: ArgumentParser) -> None:
 
 
 def _run_report(options: Namespace) -> None:
+    if select_source(options, SOURCES) is None and options.register is not None:
+        options = Namespace(**vars(options) | {REGISTER.name: options.register, "register": None})
     _run(options, select_source(options, SOURCES))
 
 
@@ -175,7 +178,7 @@ def _require_own_options(options: Namespace, sources: Sequence[Source]) -> None:
 
 def _require_one_writer(options: Namespace, jobs: Sequence[_Job]) -> None:
     """An error where several notebooks would write the same file, each over that of the other."""
-    files = {name for source in SOURCES for name, option in source.every_option.items() if option.parse is Path}
+    files = {name for source in SOURCES for name, option in source.every_option.items() if option.is_output}
     for name in given(options, sorted(files)):
         asked = [path for job in jobs for path in job.notebooks if name in job.settings]
         parameters = _parameters(asked)

@@ -101,7 +101,7 @@ def with_intervals(frame: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     -------
     pandas.DataFrame
         The interval column is named by the level alone if it follows ``x``, and otherwise by ``x`` and the level. A
-        pair ``x_lower_80, x_upper_80`` has a level of its own.
+        pair ``x_lower_80, x_upper_80`` has a level of its own. What is missing (``<NA>``) becomes a dash.
 
     Raises
     ------
@@ -121,11 +121,11 @@ def with_intervals(frame: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
         found = END_OF_INTERVAL.fullmatch(str(name))
         lower, upper = (f"{found[1]}_{end}{found[3] or ''}" if found else "" for end in ("lower", "upper"))
         if not {lower, upper} <= set(frame.columns):
-            columns.append(values)
+            columns.append(_with_dashes(values))
         elif found and name == lower:
             whole = values.dtype.kind in "iu"
             pairs = [
-                (f"{a:,}", f"{b:,}") if whole else format_together(a, b)
+                ("-",) if a is pd.NA or b is pd.NA else (f"{a:,}", f"{b:,}") if whole else format_together(a, b)
                 for a, b in zip(values, frame[upper], strict=True)
             ]
             label = f"{found[4] or f'{100 * level:g}'} %"
@@ -133,6 +133,22 @@ def with_intervals(frame: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
             shown = pd.Series([" … ".join(ends) for ends in pairs], frame.index, dtype=object)
             columns.append(shown.rename(label if beside else f"{found[1]}, {label}"))
     return pd.concat(columns, axis=1)
+
+
+def _with_dashes(values: pd.Series) -> pd.Series:
+    """A column with a dash for what is ``<NA>``; whole numbers beside one have thousands separators."""
+    missing = np.array([value is pd.NA for value in values], dtype=bool)
+    if not missing.any():
+        return values
+    return pd.Series(
+        [
+            "-" if gone else f"{value:,}" if isinstance(value, int | np.integer) else value
+            for value, gone in zip(values, missing, strict=True)
+        ],
+        values.index,
+        dtype=object,
+        name=values.name,
+    )
 
 
 def p_value_text(p_value: float) -> str:

@@ -18,6 +18,9 @@ from .contracts import projection_error_table as projection_error_table
 from .contracts import projection_notes as projection_notes
 from .contracts import projections_by_table as projections_by_table
 from .contracts import selected_tenures as selected_tenures
+from .efforts import budget_answer as budget_answer
+from .efforts import register_answer as register_answer
+from .efforts import register_facts as register_facts
 from .formats import display_columns as display_columns
 from .formats import p_value_text as p_value_text
 from .formats import three_digits as three_digits

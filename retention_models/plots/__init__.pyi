@@ -11,6 +11,10 @@ from .customers import plot_retention as plot_retention
 from .customers import plot_segment_shares as plot_segment_shares
 from .customers import plot_segments as plot_segments
 from .descriptions import alt_text as alt_text
+from .efforts import plot_allocation as plot_allocation
+from .efforts import plot_effort_calendar as plot_effort_calendar
+from .efforts import plot_effort_costs as plot_effort_costs
+from .efforts import plot_efforts as plot_efforts
 from .evidence import plot_evidence as plot_evidence
 from .evidence import plot_panels as plot_panels
 from .evidence import plot_values as plot_values

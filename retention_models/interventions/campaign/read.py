@@ -124,14 +124,18 @@ class Campaign(Presentation):
         return table[["customers", *units, *(outcome.column for outcome in self.outcomes)]]
 
     @property
-    def provenance(self) -> str:
-        """One line on the data behind the numbers: customers, arms and a checksum."""
-        arms = self.experiment.arms
+    def checksum(self) -> str:
+        """A checksum of the customers and means of all arms, by which two reports on the same data are known."""
         cells = [
             (cell.arm, cell.block, cell.n, [f"{mean:.9g}" for mean in cell.mean]) for cell in self.experiment.cells
         ]
-        digest = sha256(repr(sorted(cells)).encode()).hexdigest()[:12]
-        return f"{self.experiment.n(*arms):,} customers in {len(arms)} arms ({', '.join(arms)}), sha256 {digest}"
+        return f"sha256 {sha256(repr(sorted(cells)).encode()).hexdigest()[:12]}"
+
+    @property
+    def provenance(self) -> str:
+        """One line on the data behind the numbers: customers, arms and a checksum."""
+        arms = self.experiment.arms
+        return f"{self.experiment.n(*arms):,} customers in {len(arms)} arms ({', '.join(arms)}), {self.checksum}"
 
     def _parts(self) -> Sequence[Part]:
         return [self.reasons]

@@ -22,6 +22,7 @@ from retention_models.interventions.efforts.knapsack import Knapsack, limit_rows
 from retention_models.interventions.efforts.register import Register
 
 VALUE_DRAWS = 20_000  # of the effects, for the range of a value, which needs no further allocation
+NOTHING = 1e-9  # of the expected value: rounding
 NODES = 16  # results of a further test, equally probable, that the value of testing averages over
 _ENDS = ndtri(np.arange(NODES + 1) / NODES)
 RESULTS = -NODES * np.diff(np.exp(-(_ENDS**2) / 2)) / np.sqrt(2 * np.pi)  # means of equally probable parts of a normal
@@ -311,7 +312,8 @@ class _Choice:
         now = self.gain(self.shares, self.effects.mean)
         found = np.where(self.effects.known, 0.0, np.nan)
         for row, means in results.items():
-            found[row] = max(float(np.mean([self._with_mean(row, mean) for mean in means])) - now, 0.0)
+            gain = float(np.mean([self._with_mean(row, mean) for mean in means])) - now
+            found[row] = gain if gain > NOTHING * abs(now) else 0.0
         return found
 
     def _with_mean(self, row: int, mean: float) -> float:

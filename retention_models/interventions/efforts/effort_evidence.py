@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 
 from retention_models.interventions.effects.effect import Effect
 from retention_models.interventions.effects.sensitivity import sensitivity_sentence
+from retention_models.interventions.efforts.effort_file import DAYS
 from retention_models.interventions.efforts.effort_state import Effort, Finding, uses_of
 from retention_models.interventions.efforts.kind_shrinkage import shrink_by_kind
 
@@ -26,7 +28,7 @@ def effort_of(row: Mapping[Any, Any]) -> Effort:
     numbers = ("reach", "contacts", "fixed_cost", "cost_per_contact", "cost_per_year")
     known: dict[str, Any] = {name: row[name] for name in texts}
     known |= {name: None if math.isnan(row[name]) else float(row[name]) for name in numbers}
-    known["review_date"] = None if pd.isna(row["review_date"]) else row["review_date"].date()
+    known |= {name: None if pd.isna(row[name]) else row[name].date() for name in DAYS}
     return Effort(name=row["effort"], **known)
 
 
@@ -92,7 +94,7 @@ def contact_cost(effort: Effort, found: Finding) -> float | None:
     return effort.cost_per_contact if measured is None else measured
 
 
-def offer_rows(efforts: Sequence[tuple[Effort, Finding]]) -> pd.DataFrame:
+def offer_rows(efforts: Sequence[tuple[Effort, Finding]], as_of: dt.date) -> pd.DataFrame:
     """The rows that a budget is allocated to; those without a cost or reach are named in ``attrs``."""
     rows = []
     for effort, found in efforts:
@@ -109,11 +111,12 @@ def offer_rows(efforts: Sequence[tuple[Effort, Finding]]) -> pd.DataFrame:
                 "reach": contacts if found.uses is None else found.uses,
                 "value": None if law is None else law.estimate,
                 "std_error": None if law is None else law.std_error,
+                "cost_now": (effort.cost_per_year or 0.0) if effort.runs_on(as_of) else 0.0,
                 "design": UNMEASURED if found.state in ("unmeasured", "stale") else found.design,
             }
         )
     table = pd.DataFrame(rows).astype(dict.fromkeys(("cost", "fixed_cost", "reach", "value", "std_error"), float))
     complete = table["cost"].notna() & table["reach"].gt(0)
-    left = table[complete].reset_index(drop=True)
+    left = table[complete].reset_index(drop=True).astype({"value": "Float64", "std_error": "Float64"})
     left.attrs["without_cost"] = table.loc[~complete, "effort"].tolist()
     return left

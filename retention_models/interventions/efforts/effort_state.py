@@ -33,6 +33,12 @@ class Effort:
     cost_per_contact: float | None = None
     cost_per_year: float | None = None
     review_date: dt.date | None = None
+    started: dt.date | None = None
+    ends: dt.date | None = None
+
+    def runs_on(self, day: dt.date) -> bool:
+        """Whether the effort runs on a day; one without a start or an end is not known to have stopped."""
+        return (self.started or day) <= day <= (self.ends or day)
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,7 @@ class Register(Presentation):
             for state in order:
                 of_state = table[table["state"] == state]
                 found[state] = of_state.groupby(by)["cost_per_year"].sum().reindex(found.index).fillna(0.0)
+        found.attrs["currency"] = self.currency
         return found
 
     def _sums(self, table: pd.DataFrame) -> dict[str, Any]:
@@ -214,7 +215,9 @@ class Register(Presentation):
         more pieces of an effort have a row of their own, ``pooled``.
         """
         known = [(self._records[name], found) for name, found in self._findings.items()]
-        return evidence_frame([row for effort, found in known for row in evidence_rows(effort, found, self.level)])
+        table = evidence_frame([row for effort, found in known for row in evidence_rows(effort, found, self.level)])
+        table.attrs["currency"] = self.currency
+        return table
 
     def shrunk(self) -> pd.DataFrame:
         """The value of each effort with evidence that may decide, shrunk against the winner's curse.
@@ -239,10 +242,11 @@ class Register(Presentation):
         """The rows that ``allocate_budget`` takes: one an effort whose cost and reach are known.
 
         Columns ``effort, kind, owner, cost`` (per treatment), ``fixed_cost, reach`` (treatments a year), ``value`` (per
-        treatment, net of its cost), ``std_error`` and ``design``. The value is missing where no evidence may decide.
+        treatment, net of its cost), ``std_error``, ``cost_now`` (its cost a year if it runs) and ``design``. The value
+        is missing where no evidence may decide.
         ``attrs["without_cost"]`` names the efforts that are left out.
         """
-        return offer_rows([(self._records[name], found) for name, found in self._findings.items()])
+        return offer_rows([(self._records[name], found) for name, found in self._findings.items()], self.as_of)
 
     @property
     def unmatched(self) -> tuple[str, ...]:
