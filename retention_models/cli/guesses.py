@@ -171,8 +171,10 @@ class _File:
 
 
 def guess(path: Path, layout: Layout) -> Guess:
-    """What a file holds: purchases, contracts or a test, and which column is what."""
+    """What a file holds: purchases, contracts, a test or a register of efforts, and which column is what."""
     layout, source, names = _open(path, layout)
+    if {"effort", "kind"} <= set(names):
+        return Guess(path, "register", layout, {})
     file = _File(path, source, names)
     found = _guess_contracts(file) or _guess_experiment(file) or _guess_purchases(file)
     return replace(found, layout=layout)

@@ -35,6 +35,11 @@ LEFT_OPEN = {  # what only the user knows: key, example, remark
         ("sampling", '"acquisition"', "how contracts came into the file: acquisition, active_on or window"),
         ("price", "9.9", "of one payment, or the column of it in quotes"),
     ),
+    "register": (
+        ("budget", "50_000", "money of a year, to allocate"),
+        ("contacts", '"contacts.csv"', "customer_id, effort, date: who is in several efforts"),
+        ("acquisition_cost", "20.0", "of winning a new customer, with new_customer_value and its two ends"),
+    ),
     "experiment": (
         ("horizon", "56", "time from the assignment to the end of the measurement"),
         ("time_unit", '"D"', "its unit"),
@@ -49,7 +54,7 @@ OF_TENURES = (
 def add_init(parser: ArgumentParser) -> None:
     """Add the options of ``init``, and what carries it out."""
     parser.description = (
-        f"Look at files of purchases, contracts or a test, and write {NAME}: which column is what, how days and "
+        f"Look at files of purchases, contracts, a test or the register of efforts, and write {NAME}: which column is what, how days and "
         "numbers are written, and what only you can know. Check it, then run retention-models report."
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="CSV, Parquet or Excel files, one of each kind")

@@ -76,8 +76,8 @@ def register_answer(
         KeyFigure("Loses money", spent("harmful"), _efforts(money, "harmful")),
         KeyFigure("Not measured", spent(*UNKNOWN), _efforts(money, *UNKNOWN)),
     ]
-    if "proven" in money.index:
-        value, lower, upper = (float(amount) for amount in money.loc[["proven"], list(ANNUAL)].to_numpy()[0])
+    proven = money.loc[money.index == "proven", list(ANNUAL)].dropna()
+    for value, lower, upper in proven.itertuples(index=False):
         figures.append(KeyFigure("Proven value a year", written(value), f"{written(lower)} to {written(upper)}"))
     return Answer(
         headline=headline,

@@ -158,6 +158,7 @@ def plot_effort_calendar(calendar: pd.DataFrame, ax: Axes | None = None) -> Axes
         if not pd.isna(effort["review_date"]):
             ax.plot(effort["review_date"], row, "|", color=ACTUAL, markersize=16, markeredgewidth=2)
     _name_rows(ax, [named(name) for name in known.index])
+    ax.set_xlabel("date")
     states = [state for state in STATE_COLOURS if state in set(known["state"])]
     marks: list[Patch | Line2D] = [Patch(color=STATE_COLOURS[state], label=state) for state in states]
     marks.append(Line2D([], [], marker="|", color=ACTUAL, linestyle="", markersize=10, label="review"))

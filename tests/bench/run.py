@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import efforts
 from contracts_run import print_contracts
 
 HERE = Path(__file__).parent
@@ -126,6 +127,7 @@ def main(peer):
         )
         print(measure(sys.executable, "ours.py", "curve", folder, "customers_1m")["text"])
         print_contracts(measure, folder, peer)
+        efforts.main()
 
 
 def tell_experiments(peer, folder):

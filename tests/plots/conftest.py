@@ -33,6 +33,10 @@ DRAWN = [
     (plots.plot_reliability, "reliability"),
     (plots.plot_money, "money"),
     (plots.plot_action_map, "action_map"),
+    (plots.plot_efforts, "evidence_of_efforts"),
+    (plots.plot_effort_costs, "effort_costs"),
+    (plots.plot_effort_calendar, "effort_calendar"),
+    (plots.plot_allocation, "allocation"),
 ]
 
 
@@ -263,3 +267,37 @@ def over_time():
     frame = frame.assign(difference_lower=difference - 0.04, difference_upper=difference + 0.04)
     frame.attrs.update(unit="purchases per customer", offer_days=14, level=0.95)
     return frame
+
+
+@pytest.fixture
+def register():
+    kinds = {"letter": "print", "$club$ <i>": "loyalty programme", "join": "points"}
+    efforts = pd.DataFrame({"effort": list(kinds), "kind": list(kinds.values()), "reach": 100, "cost_per_contact": 1.0})
+    efforts = efforts.assign(started="2025-01-01", ends=["2026-12-31", None, None], review_date="2026-09-01")
+    row = {
+        "intervention": "letter", "outcome": "margin", "unit": "EUR per customer", "estimand": "difference in means",
+        "scale": "difference", "estimate": 1.0, "std_error": 0.2, "population": "all", "n": 1_000, "cost": 1.0,
+        "value": 1.0, "value_lower": 0.6, "value_upper": 1.4,
+    }  # fmt: skip
+    register = rm.read_register(efforts, as_of="2026-06-30", currency="EUR").add(rm.Effect(**row, assigned_by="random"))
+    return register.add(rm.Effect(**row | {"intervention": "join"}, assigned_by="choice"))
+
+
+@pytest.fixture
+def evidence_of_efforts(register):
+    return register.evidence
+
+
+@pytest.fixture
+def effort_costs(register):
+    return register.money()
+
+
+@pytest.fixture
+def effort_calendar(register):
+    return register.calendar
+
+
+@pytest.fixture
+def allocation(register):
+    return rm.allocate_budget(register, 500, draws=5).table

@@ -12,7 +12,15 @@ from retention_models.plots.style import COLOURS, apply_style
 
 NAMED = (
     *(plots.plot_segments, plots.plot_segment_shares, plots.plot_parameters),
-    *(plots.plot_evidence, plots.plot_values, plots.plot_money),
+    *(
+        plots.plot_evidence,
+        plots.plot_values,
+        plots.plot_efforts,
+        plots.plot_effort_costs,
+        plots.plot_effort_calendar,
+        plots.plot_allocation,
+        plots.plot_money,
+    ),
 )
 
 

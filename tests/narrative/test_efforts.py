@@ -1,0 +1,116 @@
+"""The answers on all efforts: short headlines that say what to stop, to keep and to test."""
+
+import pandas as pd
+import pytest
+
+import retention_models as rm
+from retention_models.narrative import budget_answer, register_answer, register_facts
+
+LONGEST_HEADLINE, MOST_ACTIONS = 25, 3
+
+
+def effect(**stated):
+    row = {
+        "outcome": "margin", "unit": "EUR per customer", "estimand": "difference in means", "scale": "difference",
+        "estimate": 1.0, "std_error": 0.1, "population": "customers", "assigned_by": "random",
+    }  # fmt: skip
+    return rm.Effect(**row | stated)
+
+
+def make(values, **columns):
+    """A register of efforts with these values per customer; None was never measured."""
+    efforts = pd.DataFrame({"effort": list(values), "kind": "e-mail", "owner": "Ann", "department": "CRM"})
+    efforts = efforts.assign(**{"reach": 10_000, "cost_per_contact": 1.0, "ends": "2027-01-01"} | columns)
+    register = rm.read_register(efforts, as_of="2026-06-30", currency="EUR")
+    for name, value in values.items():
+        if value is not None:
+            money = {"value": value, "value_lower": value - 0.2, "value_upper": value + 0.2, "cost": 1.0}
+            register = register.add(effect(intervention=name, n=4_000, **money))
+    return register
+
+
+ALL = {"letter": 1.0, "coupon": -1.0, "mail": 0.1, "club": None}
+
+
+def test_the_headline_splits_the_money_by_what_is_known():
+    answer = register_answer(make(ALL))
+    assert answer.headline == (
+        "Of EUR 40,000 a year on 4 efforts, EUR 10,000 is proven to pay, EUR 10,000 loses money, EUR 10,000 undecided, "
+        "EUR 10,000 not measured."
+    )
+    assert answer.actions == (
+        "Stop “coupon”: it loses EUR 8,000 to EUR 12,000 a year.",
+        "Go on with “letter”: it earns EUR 10,000 a year.",
+        "Test “club” first, which costs EUR 10,000 a year; Ann owns it.",
+    )
+    assert [figure.value for figure in answer.figures][:4] == ["EUR 40,000", "EUR 10,000", "EUR 10,000", "EUR 10,000"]
+
+
+@pytest.mark.parametrize(
+    ("values", "columns", "action"),
+    [
+        ({"club": None}, {"owner": ""}, "it has no owner yet"),
+        ({"club": None}, {"cost_per_contact": None}, "Test “club” first; Ann owns it."),
+        ({"letter": 1.0}, {"ends": "2026-01-01"}, "Start “letter”: it earns EUR 10,000 a year."),
+        ({"letter": 1.0}, {"reach": None}, "Go on with “letter”."),
+        ({"mail": 0.1}, {}, "Test “mail” again with 160 customers."),
+        ({"a": -1.0, "b": -2.0, "c": -3.0}, {}, "So do “b” and “a”."),
+    ],
+)
+def test_actions_say_what_the_register_knows(values, columns, action):
+    assert action in " ".join(register_answer(make(values, **columns)).actions)
+
+
+@pytest.mark.parametrize("names", [["letter"], ["letter", "coupon"], list(ALL), ["club"], ["mail"], ["coupon"]])
+def test_answers_are_short_whatever_is_known(names):
+    register = make({name: ALL[name] for name in names})
+    budget = rm.allocate_budget(register, 25_000, draws=20)
+    for answer in (register_answer(register), budget_answer(budget, currency="EUR")):
+        assert len(answer.headline.split()) <= LONGEST_HEADLINE
+        assert len(answer.actions) <= MOST_ACTIONS
+        assert 3 <= len(answer.figures) <= 5
+
+
+def test_the_budget_says_what_to_move_and_how_sure_that_is():
+    register = make({"letter": 1.0, "coupon": -1.0}, ends=["2026-01-01", "2027-01-01"])
+    answer = budget_answer(rm.allocate_budget(register, 10_000, draws=50), currency="EUR")
+    moved = "Move EUR 10,000 from “coupon” to “letter”: it pays with probability more than 99 %."
+    assert answer.headline == moved
+
+
+@pytest.mark.parametrize(
+    ("values", "headline"),
+    [
+        ({"club": None}, "No effort has evidence that may decide. Test “club” first."),
+        ({"coupon": -1.0}, "Stop spending EUR 10,000 on “coupon”: it pays with probability more than 99 %."),
+        ({"letter": 1.0}, "Spend EUR 10,000 on “letter”."),
+    ],
+)
+def test_other_budgets_have_headlines_of_their_own(values, headline):
+    answer = budget_answer(rm.allocate_budget(make(values), 10_000, draws=50), currency="EUR")
+    assert answer.headline == headline
+
+
+def test_keeping_is_compared_with_winning():
+    new = {"value": 12.0, "value_lower": 11.0, "value_upper": 13.0, "cost": 10.0, "reach": 500}
+    found = rm.allocate_budget(make({"letter": 1.0}), 15_000, acquisition=new, draws=20)
+    said = " ".join(budget_answer(found, currency="EUR").actions)
+    assert "Keeping customers earns more: EUR 100 net per 100 spent on keeping, EUR 20.0 on winning." in said
+
+
+def test_overlap_and_stale_evidence_are_told():
+    contacts = pd.DataFrame({"customer_id": [1, 1, 2], "effort": ["letter", "mail", "mail"], "date": "2026-06-01"})
+    register = make({"letter": 1.0, "mail": 0.1}, population=["students", ""])
+    efforts = register.efforts.drop(columns="cost_per_year").reset_index()
+    again = rm.read_register(efforts, as_of="2026-06-30", contacts=contacts)
+    again = again.add([each.effect for each in register.measurements])
+    said = " ".join(register_answer(again).sureness)
+    assert "50 % of customers are in two or more" in said
+    assert "on other customers: “letter”" in said
+
+
+def test_facts_say_whose_data_and_as_of_when():
+    facts = register_facts(make(ALL), name="efforts.csv")
+    assert facts == {
+        "data": "efforts.csv", "as of": "2026-06-30", "efforts": "4", "departments": "CRM", "stored effects": "3",
+    }  # fmt: skip
