@@ -146,12 +146,12 @@ def alive_check(reliability: pd.DataFrame, fit: Fitted | None = None) -> Check:
     >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
     >>> table = rm.evaluation.alive_reliability(rm.fit(rm.MBGNBD, customers), customers)
     >>> print(rm.evaluation.alive_check(table))
-    customers held for lost stay away: FAILED. Of 37 customers with a P(alive) of at most 10 % (5.1 % on average),
+    P(alive) in the holdout: FAILED. Of 37 customers with a P(alive) of at most 10 % (5.1 % on average),
     43.2 % bought again. Silence in this log is often a pause, so it cannot say who has left.
     """
-    name = "customers held for lost stay away"
+    name = "P(alive) in the holdout"
     if fit is not None and not shows_leaving(uncertainty_of(fit).fit):
-        return Check("the log shows that customers leave", False, detail=NO_SIGN)
+        return Check("Signs of churn in the log", False, detail=NO_SIGN)
     if reliability.empty:
         return Check(
             name, None, detail=f"Fewer than {FEWEST} customers have a P(alive) of at most {100 * LIMITS[-1]:.0f} %."

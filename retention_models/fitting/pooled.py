@@ -152,19 +152,19 @@ def cohort_check(
     require_renewals("renewals", renewals, 1)
     require_number("tolerance", tolerance, 0)
     require_level(level)
-    name = "cohorts leave alike"
+    name = "Differences between cohorts"
     columns = ["customers", "share", "share_lower", "share_upper", "difference"]
     require_text("by", by)
     there = open_customers(retention_table).columns
     if by not in there and by != "cohort":
         raise ValueError(f"by={by!r} is no column of the table; it has {', '.join(map(str, there))}")
     if by not in there:
-        told = f"The table has no column {by!r}, so there are no cohorts to compare."
-        return pd.DataFrame(columns=columns), Check(name, None, detail=told)
+        reason = f"The table has no column {by!r}, so there are no cohorts to compare."
+        return pd.DataFrame(columns=columns), Check(name, None, detail=reason)
     try:
         pooled = fit_pooled(model_class, retention_table, by=by)
     except (ValueError, ConvergenceError, np.linalg.LinAlgError) as error:
-        return pd.DataFrame(columns=columns), Check(name, None, detail=f"This cannot be told: {error}.")
+        return pd.DataFrame(columns=columns), Check(name, None, detail=f"The cohorts cannot be compared: {error}.")
     ahead = Rows((np.array([float(renewals)]),))
 
     def share(model: Any, tenure: Array) -> Array:
@@ -182,12 +182,20 @@ def cohort_check(
     beyond = int(((off["share_lower"] > tolerance) | (off["share_upper"] < -tolerance)).sum())
     _, own_share, lowest, highest, _ = rows[furthest := max(rows, key=lambda label: abs(rows[label][-1]))]
     detail = (
-        f"{100 * everybody:.0f} % of all customers are expected to be there after renewal {renewals}. The cohort "
+        f"{100 * everybody:.0f} % of all customers are expected to remain after renewal {renewals}. The cohort "
         f"furthest from that is {furthest}, with {100 * own_share:.0f} % ({100 * level:g} % interval "
         f"{100 * lowest:.0f} to {100 * highest:.0f} %). In {beyond} of {len(frame)} cohorts, the share certainly "
         f"differs by more than {100 * tolerance:.0f} % of that of all. {pooled.notes[-1]}"
     )
-    return frame, Check(name, not beyond, detail=detail)
+    return frame, Check(
+        name,
+        not beyond,
+        size=float(beyond),
+        limit=0.0,
+        unit=f"cohorts that differ by more than {100 * tolerance:.0f} %",
+        detail=detail,
+        remedy=f"Value each cohort by its own fit: fit_pooled(..., by={by!r}).",
+    )
 
 
 def _line_columns(table: CustomerTable) -> tuple[np.ndarray, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from retention_models.core.check import Check
@@ -83,11 +83,11 @@ class Answer(Presentation):
         return parts
 
     def _sections(self) -> list[tuple[str, Sequence[str]]]:
-        sure = [*self.sureness, *(f"Check failed: {check.name}. {check.detail}" for check in self.failures)]
+        sure = [*self.sureness, *(f"Check failed: {check.name}. {check.text}" for check in self.failures)]
         return [("What to do", self.actions), ("How sure are we", [*sure, *([self.assumed] if self.assumed else [])])]
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """The answer as text, as HTML, and as the plain values that a page sets at its head."""
         plain = asdict(self) | {"facts": dict(self.facts), "check_counts": self.check_counts}
-        plain["checks"] = [asdict(check) for check in self.failures]
+        plain["checks"] = [asdict(replace(check, detail=check.text, remedy="")) for check in self.failures]
         return {"text/plain": repr(self), "text/html": self._repr_html_(), MIME: plain}

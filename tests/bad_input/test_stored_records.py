@@ -16,7 +16,11 @@ RETENTION = pd.DataFrame([(t, 1000 - 90 * t, 90) for t in range(1, 8)], columns=
 EFFECT = rm.Effect(
     **{"intervention": "call", "outcome": "churn", "unit": "share of customers", "estimand": "difference"},
     **{"population": "all", "n": 812, "assigned_by": "random", "horizon": 12, "time_unit": "M", "scale": "difference"},
-    **{"estimate": -0.04, "std_error": 0.01, "checks": (rm.Check("balance", True, detail="it holds"),)},
+    **{
+        "estimate": -0.04,
+        "std_error": 0.01,
+        "checks": (rm.Check("Balance before assignment", True, detail="it holds"),),
+    },
 )
 RECORDS = {
     "covariates": rm.fit(rm.BGNBD, CUSTOMERS, purchase_covariates="scale(age) + channel").to_json(),

@@ -362,7 +362,7 @@ def test_groups_are_fitted_beside_the_whole_and_agree_on_cdnow(customers):
     (check,) = found.checks
     assert check.passed
     assert "p = 0." in check.detail
-    assert "the groups agree: passed" in repr(found)
+    assert "Differences between groups: passed" in repr(found)
     assert list(rm.Fit.from_json(found.to_json()).groups) == list(found.groups)
 
 

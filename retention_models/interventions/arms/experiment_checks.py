@@ -13,7 +13,7 @@ from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.core.formatting import p_statement
 from retention_models.interventions.arms.cells import ArmMeans, Cell, arm_means
-from retention_models.interventions.effects.effect import RATIO
+from retention_models.interventions.effects.effect import BALANCE, RATIO, UNIT
 from retention_models.tables.engines import collect_table, column_names
 from retention_models.tables.files import Kind
 from retention_models.tables.rules import require_filled
@@ -84,13 +84,14 @@ def checks_of_customers(sizes: Mapping[str, int], shares: Mapping[str, float] | 
     if unit == "customer":
         return (sample_ratio(sizes, shares, unit),)
     detail = (
-        f"Each {unit} was assigned as a whole, but only customers are known. The true errors are larger, and these "
-        "numbers cannot tell by how much."
+        f"Each {unit} was assigned as a whole, but only customers are known. The true errors are larger, and "
+        "these numbers do not show by how much."
     )
     uncounted = Check(
-        RATIO, None, detail=f"The assigned {unit}s were not counted, so it is unknown whether any got lost."
+        RATIO, None, detail=f"The assigned {unit}s were not counted, so it is not known whether any were lost."
     )
-    return uncounted, Check("unit of assignment", False, detail=detail)
+    remedy = f"Name the column of the {unit}s in cluster, and read the rows of single customers."
+    return uncounted, Check(UNIT, False, detail=detail, remedy=remedy)
 
 
 def checks_of_clusters(cells: Sequence[Cell], shares: Mapping[str, float] | None, unit: str) -> tuple[Check, ...]:
@@ -100,7 +101,7 @@ def checks_of_clusters(cells: Sequence[Cell], shares: Mapping[str, float] | None
     df = min(cell.df for cell in cells)
     detail = f"Errors by the assigned clusters (CR2; {counts}; at least {df:.1f} degrees of freedom an arm)."
     cluster = "cluster" if unit == "customer" else unit
-    return sample_ratio(units, shares, cluster), Check("unit of assignment", True, detail=detail)
+    return sample_ratio(units, shares, cluster), Check(UNIT, True, detail=detail)
 
 
 def one_in(p: float) -> str:
@@ -116,7 +117,9 @@ def sample_ratio(units: Mapping[str, int], shares: Mapping[str, float] | None, u
     """
     if shares is None:
         return Check(
-            RATIO, None, detail="The planned shares of the arms are not stated: it is unknown whether any got lost."
+            RATIO,
+            None,
+            detail="The planned shares of the arms are not stated, so it is not known whether customers were lost.",
         )
     arms = list(units)
     planned = {str(arm): float(share) for arm, share in shares.items()}
@@ -126,22 +129,30 @@ def sample_ratio(units: Mapping[str, int], shares: Mapping[str, float] | None, u
     expected = np.array([planned[arm] for arm in arms]) / sum(planned.values()) * seen.sum()
     p = float(chdtrc(len(arms) - 1, np.sum((seen - expected) ** 2 / expected)))
     counts = ", ".join(f"{arm} {s:,.0f} ({e:,.0f} planned)" for arm, s, e in zip(arms, seen, expected, strict=True))
-    verdict = "not as planned: find the customers that got lost before reading on"
+    away = float(np.max(np.abs(seen - expected)) / seen.sum())
+    verdict = "not as planned"
     if p >= SUSPICIOUS:
         verdict = (
-            "as planned" if p >= UNEVEN else f"which chance alone gives {one_in(p)}; look whether customers were lost"
+            "as planned" if p >= UNEVEN else f"which chance alone gives {one_in(p)}; check whether customers were lost"
         )
     return Check(
-        RATIO, p >= SUSPICIOUS, detail=f"{unit.capitalize()}s assigned: {counts}; {p_statement(p)}, {verdict}."
+        RATIO,
+        p >= SUSPICIOUS,
+        size=100 * away,
+        unit="percentage points from the planned share",
+        detail=f"{unit.capitalize()}s assigned: {counts}; {p_statement(p)}, {verdict}.",
+        remedy=f"Find the {unit}s that were lost before you use the results.",
     )
 
 
 def balance(cells: Sequence[Cell], covariates: Sequence[int]) -> Check:
     """Whether the covariates known before the assignment agree in all arms: a joint Wald test."""
-    name, x = "balance", list(covariates)
+    name, x = BALANCE, list(covariates)
     arms = [arm_means(cells, arm) for arm in arm_names(cells)]
     if min(cell.df for cell in cells) < 10 * len(x):
-        return Check(name, None, detail="Too few assigned units to test what was known before the assignment.")
+        return Check(
+            name, None, detail="There are too few assigned units to compare what was known before the assignment."
+        )
     statistic, freedom, impossible = _wald(
         np.array([arm.mean[x] for arm in arms]), np.array([_covariance(arm)[np.ix_(x, x)] for arm in arms])
     )
@@ -152,6 +163,7 @@ def balance(cells: Sequence[Cell], covariates: Sequence[int]) -> Check:
         p >= SUSPICIOUS,
         detail=f"{len(x)} column{'s' * (len(x) > 1)} known before the assignment, together "
         f"{p_statement(p)}: {verdict}.",
+        remedy="Find out why the arms differ before you use the results.",
     )
 
 
@@ -222,5 +234,11 @@ def events_check(counts: Sequence[float], name: str) -> Check:
     smallest = round(min(counts))
     verdict = "enough" if smallest >= FEW else "too few"
     return Check(
-        "events", smallest >= FEW, detail=f"{name}: {verdict} for the interval ({smallest} in the smallest group)."
+        "Number of events",
+        smallest >= FEW,
+        size=float(smallest),
+        limit=float(FEW),
+        unit="customers in the smallest group",
+        detail=f"{name}: {verdict} for the interval ({smallest} in the smallest group).",
+        remedy="Wait for more events, or test with more customers.",
     )

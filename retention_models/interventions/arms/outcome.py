@@ -222,8 +222,16 @@ def _adjustment_check(test: Experiment, outcome: Outcome) -> Check | None:
     covariates, df = len(outcome.adjust_for), min(cell.df for cell in test.cells)
     if df >= 10 * covariates:
         return None
-    detail = f"{covariates} covariates on {df:.1f} degrees of freedom: the interval is too narrow; adjust for fewer."
-    return Check("adjustment", False, decides=False, detail=detail)
+    return Check(
+        "Number of covariates",
+        False,
+        size=float(covariates),
+        limit=float(df) / 10,
+        unit="covariates",
+        detail=f"{covariates} covariates on {df:.1f} degrees of freedom: the interval is too narrow.",
+        remedy="Adjust for fewer covariates.",
+        decides=False,
+    )
 
 
 def _ceiling_check(test: Experiment, outcome: Outcome, weights: Mapping[str, float], level: float) -> Check:
@@ -233,8 +241,8 @@ def _ceiling_check(test: Experiment, outcome: Outcome, weights: Mapping[str, flo
     lower, upper = cut.interval(level)
     passed = lower <= uncut.estimate <= upper
     apart = format_together(uncut.estimate, uncut.std_error)
-    detail = f"{test.ceilings[outcome.column]}. Uncut, the difference is {' +- '.join(apart)}"
-    verdict = "within the interval" if passed else "outside the interval: the largest spenders decide"
+    detail = f"{test.ceilings[outcome.column]}. Without the ceiling, the difference is {' +- '.join(apart)}"
+    verdict = "within the interval" if passed else "outside the interval: it depends on the largest spenders"
     return Check(CEILING, passed, decides=False, detail=f"{detail}, {verdict}.")
 
 

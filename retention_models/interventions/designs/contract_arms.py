@@ -312,4 +312,4 @@ def spells_since_observation(
     rows = frame.filter(first).select(*columns, (nw.col("tenure") - nw.col("entry")).alias("tenure"), "churned")
     later = spells.rows - int(collect(rows.select(nw.len().alias("rows")))["rows"].iloc[0])
     detail = f"Later spells of customers who came back do not count, because they had left: {later:,}."
-    return rows.to_native(), ((Check("returns", None, detail=detail),) if later else ())
+    return rows.to_native(), ((Check("Returning customers", None, detail=detail),) if later else ())

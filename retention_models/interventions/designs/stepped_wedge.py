@@ -304,5 +304,10 @@ def _orders_check(wedge: Wedge, law: Permutation, level: float) -> Check:
     counted = f"{orders:,}" if orders < 1_000_000 else "more than a million"
     verdict = "enough" if passed else "too few"
     return Check(
-        "orders", passed, detail=f"The switching times could have fallen in {counted} ways: {verdict} for the test."
+        "Possible orders of switching",
+        passed,
+        size=float(orders),
+        unit="possible orders",
+        detail=f"The clusters could have switched in {counted} different orders: {verdict} for the test.",
+        remedy="Include more clusters, or let them switch at more different times.",
     )

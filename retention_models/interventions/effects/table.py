@@ -321,7 +321,9 @@ def _notes(members: list[Effect]) -> list[str]:
     """Notes below a panel: failed and open checks, ceilings, and the sensitivity of its effects."""
     concerned: dict[str, list[str]] = {}
     for effect in members:
-        statements = [str(check) for check in effect.checks if not check.passed or check.name == CEILING]
+        statements = [
+            str(check) for check in effect.checks if not check.passed or check.name.lower() == CEILING.lower()
+        ]
         for note in [*statements, sensitivity_sentence(effect)]:
             if note and effect.intervention not in concerned.setdefault(note, []):
                 concerned[note].append(effect.intervention)

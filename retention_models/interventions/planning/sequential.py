@@ -112,7 +112,7 @@ def interim_look(
     before, bound = (max(sides) / effect.std_error if effect.std_error > 0 else math.inf for sides in (usual, wide))
     before_text, bound_text = (three_digits(distance, decimals=2) for distance in (before, bound))
     check = Check(
-        "looks",
+        "Interim looks",
         True if is_normal else None,
         detail=f"Look {len(times)} at {100 * times[-1]:.3g} % of the data: the interval reaches "
         f"{bound_text} standard errors "

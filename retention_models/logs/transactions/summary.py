@@ -333,9 +333,8 @@ def check_log_start(transactions: Any, **keywords: Any) -> Check:
     --------
     >>> import retention_models as rm
     >>> print(rm.logs.check_log_start(rm.datasets.load_cdnow(), acquired_after="1997-02-01"))
-    the log begins with its customers' first purchases: not testable. 1,576 customers are first seen in the 64 days
-    from 1997-02-01, 0 in the 64 days from 1997-10-17: too few to tell. Whether the log shows first purchases must
-    be known.
+    First purchases in the log: not testable. 1,576 customers are first seen in the 64 days from 1997-02-01, 0 in the
+    64 days from 1997-10-17: too few to tell. You must know whether the log shows first purchases.
     """
     return Check(**histories(transactions, **keywords).attrs["checks"][0])
 
@@ -426,4 +425,4 @@ def _attrs(
         "transactions": int((table["purchases"] * table["customers"]).sum()),
         "set_aside": set_aside,
         "checks": [asdict(check) for check in checks],
-    } | ({} if log.returns is None or log.returns.allow_value else {"no_value": log.returns.check.detail})
+    } | ({} if log.returns is None or log.returns.allow_value else {"no_value": log.returns.check.text})

@@ -96,8 +96,8 @@ def test_cluster_sums_need_no_products_and_give_the_same_numbers_as_rows(rows):
     for one, other in zip(numbers(from_sums, column="spend"), numbers(from_rows, column="spend"), strict=True):
         np.testing.assert_allclose(one[1:], other[1:], rtol=1e-9)
     assert {check.name: check.passed for check in from_sums.checks} == {
-        "sample ratio": None,
-        "unit of assignment": True,
+        "Sample ratio": None,
+        "Unit of assignment": True,
     }
 
 
@@ -134,13 +134,13 @@ def test_a_quantile_is_one_of_all_arms_together_and_is_stated(rows):
     assert test.table().loc["mail", "spend"] == pytest.approx(cut[rows["arm"] == "mail"].mean())
     check = differences(test, Outcome(column="spend"))[0].checks[-1]
     share = 100 * (rows["spend"] - cut).sum() / rows["spend"].sum()
-    assert check.name == "ceiling"
+    assert check.name == "Ceiling"
     assert f"{(rows['spend'] > ceiling).sum()} of 1,200 customers, {share:.3g} % of the total" in check.detail
-    assert "Uncut, the difference is" in check.detail
+    assert "Without the ceiling, the difference is" in check.detail
     assert check.passed
-    assert "! ceiling: passed. spend above" in str(evidence_table(differences(test, Outcome(column="spend"))))
+    assert "! Ceiling: passed. spend above" in str(evidence_table(differences(test, Outcome(column="spend"))))
     visit = differences(test, Outcome(column="visit"))[0]
-    assert "ceiling" not in [check.name for check in visit.checks]
+    assert "Ceiling" not in [check.name for check in visit.checks]
 
 
 def test_a_ceiling_that_decides_fails_its_check():
@@ -151,7 +151,7 @@ def test_a_ceiling_that_decides_fails_its_check():
     )
     check = differences(test, Outcome(column="y"))[0].checks[-1]
     assert check.passed is False
-    assert "the largest spenders decide" in check.detail
+    assert "it depends on the largest spenders" in check.detail
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_an_outcome_that_nobody_had_or_everybody_has_an_interval(did):
     assert effect.estimate == 0
     ends = [squared / (n + squared) for n in (400, 300)]
     assert sorted([-effect.lower, effect.upper]) == pytest.approx(ends)
-    assert [check.name for check in effect.failed] == ["events"]
+    assert [check.name for check in effect.failed] == ["Number of events"]
     with pytest.raises(ValueError, match=r"is the same for every customer: .*; if it is yes or no, say unit='share of"):
         rm.differences(test, rm.Outcome(column="bought"))
 

@@ -250,9 +250,9 @@ def test_too_few_who_received_are_told_instead_of_compared(rows):
     )
     found = {effect.intervention: effect for effect in views.effects_by_delivery(told)}
     assert list(found) == ["gift", "mail", "mail, received"]
-    (check,) = [check for check in found["mail"].checks if check.name == "received and not"]
+    (check,) = [check for check in found["mail"].checks if check.name == "As-treated comparison"]
     assert check.passed is None
-    assert check.detail.startswith("There is no naive comparison within mail: arm 'received' holds 1 customer: with")
+    assert check.detail.startswith("There is no such comparison within mail: arm 'received' holds 1 customer: with")
 
 
 def test_what_redemptions_gave_away_to_purchases_made_anyway_is_a_line(rows):
@@ -282,8 +282,8 @@ def test_a_few_spenders_who_decide_are_named(rows):
     cut = views.with_ceiling(told)
     check = views.ceiling_check(views.ceiling_table(told, cut))
     assert check.passed is False
-    assert check.detail == "Against the same with a ceiling, gift of amount hang on the largest spenders."
-    assert "But what was checked did not hold: “ceiling”." in recommendation(told, [check])
+    assert check.detail == "These differences depend on the largest spenders: gift of amount."
+    assert "These checks failed: “Ceiling”." in recommendation(told, [check])
 
 
 def test_where_hardly_anybody_bought_the_ceiling_is_that_of_buyers(rows):
@@ -501,7 +501,7 @@ def test_no_decision_stands_on_a_broken_assignment(rows):
     lost = rows[(rows["arm"] != "gift") | (rows.index % 4 > 0)]
     told = read_campaign(lost, outcome="bought", **stated(worth=100.0), planned_shares=SHARES, assigned_by="random")
     assert recommendation(told).startswith(
-        "Do not decide by this test: sample ratio failed. Customers assigned: gift 1,500"
+        "Do not decide by this test. A check failed: Sample ratio. Customers assigned: gift 1,500"
     )
 
 
@@ -536,7 +536,7 @@ def test_a_plan_of_households_without_their_column_fails_its_check(rows):
     failed = [
         check.name for check in read_campaign(rows, outcome="bought", plan=plan).experiment.checks if not check.passed
     ]
-    assert failed == ["sample ratio", "unit of assignment"]
+    assert failed == ["Sample ratio", "Unit of assignment"]
 
 
 @pytest.mark.parametrize("planned", ["rule", "choice"])

@@ -44,7 +44,7 @@ def test_tenure_counts_from_the_assignment(test_of_calls):
 
 def test_who_came_back_had_left(test_of_calls):
     assert test_of_calls.sizes == {"call": 4, "none": 4}
-    (check,) = (check for check in test_of_calls.checks if check.name == "returns")
+    (check,) = (check for check in test_of_calls.checks if check.name == "Returning customers")
     assert check.detail == "Later spells of customers who came back do not count, because they had left: 1."
 
 

@@ -164,7 +164,7 @@ def test_nobody_left_by_the_horizon_is_no_certainty():
     effect = retention_difference(made(rows), horizon=5)[0]
     end = 1.959964**2 / (5 + 1.959964**2)
     assert (effect.estimate, effect.lower, effect.upper) == pytest.approx((0, -end, end))
-    assert [check.name for check in effect.failed] == ["events"]
+    assert [check.name for check in effect.failed] == ["Number of events"]
     with pytest.raises(ValueError, match="time as a customer is the same for every customer of none and offer up to 5"):
         rmst_difference(made(rows), horizon=5, terms=rm.Terms(price=10.0))
 
@@ -172,10 +172,10 @@ def test_nobody_left_by_the_horizon_is_no_certainty():
 def test_an_arm_that_all_left_fails_its_check(spells):
     rows = spells.assign(churned=1).query("arm == 'offer' or tenure < 6")
     effect = retention_difference(made(rows), horizon=5)[0]
-    check = next(check for check in effect.checks if check.name == "events")
+    check = next(check for check in effect.checks if check.name == "Number of events")
     assert check.passed is False
     assert "(0 in the smallest group)" in check.detail
-    assert next(c for c in rmst_difference(made(rows), horizon=5)[0].checks if c.name == "events").passed
+    assert next(c for c in rmst_difference(made(rows), horizon=5)[0].checks if c.name == "Number of events").passed
 
 
 @pytest.mark.parametrize("engine", [pd.DataFrame, lambda d: pl.DataFrame(d.to_dict("list"))])

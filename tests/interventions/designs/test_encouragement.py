@@ -66,7 +66,7 @@ def test_a_weak_encouragement_has_no_end_and_says_so():
     effect = complier_effect(experiment(simulated(np.random.default_rng(3), 300, 0.005)), Y, received="got")
     assert (effect.lower, effect.upper) == (-np.inf, np.inf)
     check = effect.checks[-1]
-    assert (check.name, check.passed) == ("encouragement", False)
+    assert (check.name, check.passed) == ("Strength of the encouragement", False)
     assert effect.p_value == pytest.approx(
         differences(experiment(simulated(np.random.default_rng(3), 300, 0.005)), Y)[0].p_value
     )

@@ -209,7 +209,7 @@ def test_effects_of_the_offer_are_rows_of_evidence(found):
     assert (effect.intervention, effect.outcome) == ("mail", "purchases after the offer")
     assert effect.estimand == "difference in means, as assigned, days 11 to 28"
     assert (effect.horizon_text, effect.design, effect.n) == ("28 days", "randomised", 160)
-    assert [check.name for check in effect.checks] == ["sample ratio"]
+    assert [check.name for check in effect.checks] == ["Sample ratio"]
     assert len(rm.evidence_table([*found.within_offer, *found.after_offer]).table) == 4
     assert "mail changes purchases after the offer by" in repr(found)
 

@@ -62,7 +62,7 @@ def test_a_look_widens_the_interval_and_says_so(effect):
     assert look.stop
     assert look.effect.upper - look.effect.estimate == pytest.approx(look.bound * 0.01)
     assert look.effect.value_upper - 1 == pytest.approx(0.5 * look.bound / ndtri(0.975))
-    assert (look.effect.checks[-1].name, look.effect.checks[-1].passed) == ("looks", True)
+    assert (look.effect.checks[-1].name, look.effect.checks[-1].passed) == ("Interim looks", True)
     assert not interim_look(row, [0.2]).stop
     assert "go on" in str(interim_look(row, [0.2]))
 

@@ -296,7 +296,7 @@ def test_a_snapshot_of_several_periods_loses_too_few_and_says_so():
     assert year["lost"].sum() / year["at_risk"].sum() < 0.044
     assert [check["passed"] for check in month.attrs["checks"]] == [True, True, True]
     assert year.attrs["checks"][1]["passed"] is False
-    assert "in one of 12 periods, and counts as watched in all of them" in year.attrs["checks"][1]["detail"]
+    assert "in one of 12 periods, and counts as observed in all of them" in year.attrs["checks"][1]["detail"]
 
 
 @pytest.mark.parametrize(

@@ -466,7 +466,7 @@ def test_losses_at_tenure_zero_are_told_as_those_of_completed_periods():
         [Check(**check) for check in read(table, sampling="acquisition").attrs["checks"]],
         read_snapshot(table, sampling="acquisition", **AS_OF).checks,
     ):
-        (told,) = [check for check in checks if check.name == "tenures count the period of the loss"]
+        (told,) = [check for check in checks if check.name == "Losses at tenure 0"]
         assert told.passed is False
         assert "1 of 3 customers who left did so at tenure 0" in told.detail
     fine = read_snapshot(table.query("tenure > 0"), sampling="acquisition", **AS_OF)
