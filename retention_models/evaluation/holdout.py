@@ -262,7 +262,9 @@ def holdout_check(fit: Fitted, customers: Any, *, level: float = 0.95) -> Check:
 def _scores(holdout: Holdout, customers: Any, level: float) -> dict[str, float]:
     durations = np.unique(holdout.horizon)
     if len(durations) > 1:
-        raise ValueError(f"holdout_duration has {len(durations)} values; take customers with one of them at a time")
+        raise ValueError(
+            f"holdout_duration has {len(durations)} values; pass the customers of one holdout_duration at a time"
+        )
     total = predict_total(holdout.source, customers, float(durations[0]), level).iloc[0]
     actual = float(holdout.weight @ holdout.actual)
     off = holdout.expected_purchases() - holdout.actual

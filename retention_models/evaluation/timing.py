@@ -39,7 +39,7 @@ def timing_check(transactions: Any, customers: Any, *, cnbd: Fit | None = None) 
     Raises
     ------
     TypeError, ValueError
-        When ``cnbd`` is no fit, or one of another model.
+        When ``cnbd`` is not a fit, or is a fit of another model.
 
     Notes
     -----

@@ -40,8 +40,8 @@ def fit_pooled(model_class: type[Model], retention_table: Any, *, by: str = "coh
     Fit
         A fit whose ``groups`` hold the partially pooled fit of each cohort, and whose parameters are those of all
         customers together. Forecasts and values take the fit of each customer's cohort; a cohort that is not in the
-        table is one of which nothing else is known. A note says how much the cohorts differ. ``log_likelihood`` is that
-        of the cohorts. ``fit(model, table, by="cohort")`` fits each cohort without pooling.
+        table is treated as an unknown cohort. A note says how much the cohorts differ. ``log_likelihood`` is that of
+        the cohorts. ``fit(model, table, by="cohort")`` fits each cohort without pooling.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def fit_pooled(model_class: type[Model], retention_table: Any, *, by: str = "coh
         When ``fit`` raises it, when there are fewer than three cohorts, or when a parameter of all customers together
         reaches a limit.
     ConvergenceError
-        When the cohorts say too little to tell how they differ.
+        When the cohorts are too few or too small to estimate how they differ.
 
     Notes
     -----
@@ -85,7 +85,7 @@ def fit_pooled(model_class: type[Model], retention_table: Any, *, by: str = "coh
     table = read_table(retention_table, model_class.columns)
     groups = read_groups(retention_table, by)
     if len(groups) < 3:
-        raise ValueError(f"how much cohorts differ takes three of them to tell; {by} has {len(groups)}")
+        raise ValueError(f"differences between cohorts need at least three cohorts; {by} has {len(groups)}")
     found = pool(model_class, _line_columns(table), _codes(groups), np.log(together.params.to_numpy()))
     fits = {
         label: _cohort_fit(together, table.of_lines(lines).by_tenure(), found, i)
@@ -157,7 +157,7 @@ def cohort_check(
     require_text("by", by)
     there = open_customers(retention_table).columns
     if by not in there and by != "cohort":
-        raise ValueError(f"by={by!r} is no column of the table; it has {', '.join(map(str, there))}")
+        raise ValueError(f"by={by!r} is not a column of the table; it has {', '.join(map(str, there))}")
     if by not in there:
         reason = f"The table has no column {by!r}, so there are no cohorts to compare."
         return pd.DataFrame(columns=columns), Check(name, None, detail=reason)

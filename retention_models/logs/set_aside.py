@@ -46,7 +46,7 @@ def check_rows_that_count(
     if max(share, amount_share) > most:
         raise ValueError(
             f"{told}{hint}. That is more than max_set_aside={most:g}: correct the log, or pass a larger "
-            "max_set_aside to read the rest all the same"
+            "max_set_aside to read the remaining rows"
         )
     largest = max(share, amount_share)
     return Check(

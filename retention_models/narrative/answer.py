@@ -49,7 +49,7 @@ class Answer(Presentation):
     sureness
         How sure that is, in sentences: ranges, earlier forecasts, what is not tested.
     checks
-        The checks of the page. Those that failed are told with their details.
+        The checks of the page. The failed checks are shown with their details.
     facts
         Whose data, which period, as of when, how many: what the head of a page says, by name.
     assumed

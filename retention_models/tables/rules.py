@@ -36,7 +36,7 @@ def check_complete(
     found = collect(frame.select(nw.len().alias("_rows"), *counts, *customers)).iloc[0]
     rows = int(found["_rows"])
     if rows == 0:
-        raise ValueError("there are no rows; every assigned customer needs one, those who bought nothing too")
+        raise ValueError("there are no rows; every assigned customer needs one, including customers who bought nothing")
     for column, name in {**keys, **measured}.items():
         if found[column] > 0:
             problem, cure = (

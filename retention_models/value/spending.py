@@ -192,7 +192,7 @@ def _check_edges(edges: Sequence[int]) -> NDArray[np.int64]:
         or np.any(np.diff(start) < 1)
     ):
         raise ValueError(
-            f"edges must be whole numbers that begin with 1 and rise, such as (1, 2, 3, 4, 7); got {edges!r}"
+            f"edges must be increasing whole numbers that begin with 1, such as (1, 2, 3, 4, 7); got {edges!r}"
         )
     return start
 

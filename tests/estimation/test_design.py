@@ -63,7 +63,7 @@ def test_a_design_survives_json_and_makes_the_same_columns_of_one_customer(formu
     [
         ("nowhere", "nowhere not in the table .columns: channel, .*; 'nowhere' asks for it"),
         ("gaps", "gaps is missing for 1 of 4 customers .first: customer_id 12.; fill in or leave out such customers"),
-        ("same", "same has one level only .x. for all 4 customers: it can explain nothing; leave it out of 'same'"),
+        ("same", "same has only one level .x. for all 4 customers: it can explain nothing; leave it out of 'same'"),
         (
             "log(age - 20)",
             "log.age - 20. is not finite for 1 of 4 customers .first: customer_id 11.; change the formula",
@@ -75,10 +75,10 @@ def test_a_design_survives_json_and_makes_the_same_columns_of_one_customer(formu
         ("age +", "no formula"),
         ("", "a formula is text"),
         (3, "a formula is text"),
-        ("center(age)", "center.age. may not stand in a formula"),
-        ("age.mean()", "may not stand in a formula"),
-        ("C(age.values)", "may not stand in a formula"),
-        ("age.mean", "age.mean may not stand in a formula: columns .odd names in back quotes."),
+        ("center(age)", "center.age. is not allowed in a formula"),
+        ("age.mean()", "is not allowed in a formula"),
+        ("C(age.values)", "is not allowed in a formula"),
+        ("age.mean", "age.mean is not allowed in a formula: columns .odd names in back quotes."),
     ],
 )
 def test_what_no_design_can_be_made_of_is_named(formula, message):

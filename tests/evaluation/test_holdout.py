@@ -149,7 +149,7 @@ def test_a_holdout_that_is_no_count_is_an_error(pareto, customers, count):
     wrong = customers.assign(
         holdout_frequency=customers["holdout_frequency"].astype(float).where(customers.index > 2, count)
     )
-    with pytest.raises(ValueError, match="holdout_frequency is no count for 2 customers"):
+    with pytest.raises(ValueError, match="holdout_frequency is not a count for 2 customers"):
         holdout_scores(pareto, wrong)
 
 

@@ -48,5 +48,5 @@ def test_concentration_of_nothing_is_an_error(values):
 
 
 def test_shares_of_what_is_partly_negative_are_an_error():
-    with pytest.raises(ValueError, match="1 of 3 are negative or no number, and the sum is 4"):
+    with pytest.raises(ValueError, match="1 of 3 are negative or not a number, and the sum is 4"):
         concentration([5, -2, 1])

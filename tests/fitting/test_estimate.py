@@ -305,7 +305,7 @@ def test_json_that_is_no_fit_is_an_error(text):
 
 def test_an_unknown_model_in_json_is_named(fits):
     text = fits["BGNBD"].to_json().replace("BGNBD", "Oracle")
-    with pytest.raises(ValueError, match="Oracle is none of its models"):
+    with pytest.raises(ValueError, match="Oracle is not one of its models"):
         rm.Fit.from_json(text)
 
 
@@ -404,7 +404,7 @@ def test_a_group_too_small_is_named_and_not_lost(customers):
 @pytest.mark.parametrize(
     ("by", "message"),
     [
-        ("channel", "by='channel' is no column of the table"),
+        ("channel", "by='channel' is not a column of the table"),
         (["a"], "by has 1 labels for 2,357 customers"),
         ([None] + ["a"] * 2356, "by is missing for 1 of 2,357 customers"),
     ],

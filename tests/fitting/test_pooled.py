@@ -180,7 +180,7 @@ def test_forecasts_and_values_take_the_fit_of_the_own_cohort(years):
     total, alone = (rm.total_value(pooled, today, terms, by=by) for by in (None, "cohort"))
     assert total["value"].iloc[0] == pytest.approx(alone["value"].sum())
     assert rm.saved_value(pooled, today, terms).loc["all", "customers"] == 968
-    with pytest.raises(ValueError, match="by='cohort' is no column of the table"):
+    with pytest.raises(ValueError, match="by='cohort' is not a column of the table"):
         rm.customer_value(pooled, today.drop(columns="cohort"), terms)
 
 

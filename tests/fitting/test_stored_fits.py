@@ -67,7 +67,7 @@ def test_a_later_version_in_a_known_format_is_read():
     [
         ({"covariance": {}}, "it lacks 'parameters'"),
         ({"model": None}, "not subscriptable"),
-        ({"model": {"class": "Oracle", "parameters": {}}}, "Oracle is none of its models"),
+        ({"model": {"class": "Oracle", "parameters": {}}}, "Oracle is not one of its models"),
         ({"groups": [1]}, "no attribute 'items'"),
     ],
 )

@@ -87,7 +87,7 @@ def test_a_group_is_a_covariate_where_the_model_knows_one():
     again, _ = rm.narrative.group_as_covariate(fitted, numbered, "region")
     assert again.log_likelihood == pytest.approx(found.log_likelihood)
     (alone,) = rm.narrative.group_as_covariate(fitted, table.assign(region="north"), "region")
-    assert "region has one level only (north)" in str(alone)
+    assert "region has only one level (north)" in str(alone)
     (none,) = rm.narrative.group_as_covariate(fitted, table, None)
     assert str(none) == "No group was named: one model describes all customers."
     one_rate = rm.fit(rm.survival.Geometric, table)

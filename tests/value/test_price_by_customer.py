@@ -127,7 +127,7 @@ def test_terms_say_whose_price_they_count():
     [
         (
             EACH.drop(columns="price"),
-            r"price 'price' of the terms is no column of the customers \(columns: tenure, plan\)",
+            r"price 'price' of the terms is not a column of the customers \(columns: tenure, plan\)",
         ),
         (EACH.assign(price=-1.0), "price is below 0 for 6 of 6 rows"),
         (

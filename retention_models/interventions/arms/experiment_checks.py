@@ -26,11 +26,13 @@ FEW = 5  # fewer customers than this with (or without) the outcome, and a normal
 def require_comparison(arms: Sequence[str], control: str) -> None:
     """Raise a ValueError unless there is a control arm and another arm."""
     if not arms:
-        raise ValueError("there are no rows with an arm; every assigned customer needs one, those who did nothing too")
+        raise ValueError(
+            "there are no rows with an arm; every assigned customer needs one, including customers who did nothing"
+        )
     if control not in arms:
-        raise ValueError(f"the control {control!r} is none of the arms {', '.join(arms)}")
+        raise ValueError(f"the control {control!r} is not one of the arms {', '.join(arms)}")
     if len(arms) < 2:
-        raise ValueError(f"there is one arm only, {arms[0]}; a comparison needs customers who were not treated")
+        raise ValueError(f"there is only one arm, {arms[0]}; a comparison needs customers who were not treated")
 
 
 def require_blocks(cells: Sequence[Cell]) -> None:
@@ -57,12 +59,12 @@ def read_sums(source: Any, columns: Sequence[str], optional: Sequence[str] = ())
     table = collect_table(source, names, kinds, hint=hint)
     require_filled(table)
     if table.duplicated(keys).any():
-        raise ValueError(f"{' and '.join(keys)} stand more than once; add the sums up to one row each")
+        raise ValueError(f"{' and '.join(keys)} appear more than once; add the sums up to one row each")
     wrong = (table["n"] < 1) | (table["n"] % 1 != 0)
     if wrong.any():
         first = table.loc[wrong, "n"].iloc[0]
         raise ValueError(
-            f"n is no whole number of customers, 1 or more, in {wrong.sum()} of {len(table)} rows: {first:g}"
+            f"n is not a whole number of customers, 1 or more, in {wrong.sum()} of {len(table)} rows: {first:g}"
         )
     return table
 
@@ -74,8 +76,9 @@ def require_counts(table: pd.DataFrame, outcome: str) -> None:
     if wrong.any():
         arm = table.loc[wrong, "arm"].iloc[0]
         raise ValueError(
-            f"{outcome} is no count of customers for {int(wrong.sum())} of {len(table)} arms (first: {arm}, "
-            f"{count[wrong].iloc[0]:g} of {table.loc[wrong, 'n'].iloc[0]:g}); give how many of the n did it"
+            f"{outcome} is not a count of customers for {int(wrong.sum())} of {len(table)} arms (first: {arm}, "
+            f"{count[wrong].iloc[0]:g} of {table.loc[wrong, 'n'].iloc[0]:g}); state how many of the n customers had "
+            "the outcome"
         )
 
 

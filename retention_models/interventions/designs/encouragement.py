@@ -111,7 +111,7 @@ def complier_effect(
     y, d = outcome_measure(test, outcome), Measure(position(test.columns, received))
     uptake = measure_contrast(arms, d, weights)
     if uptake.estimate == 0:
-        raise ValueError(f"{received} is the same in {arm} and {test.plan.control}: the assignment moved no one")
+        raise ValueError(f"{received} is the same in {arm} and {test.plan.control}: the assignment changed nothing")
     ratio = _ratio_to_uptake(arms, dict.fromkeys(arms, y), d, weights)
     law: Law = ratio
     allowed = ratio.confidence_set(level)

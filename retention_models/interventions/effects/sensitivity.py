@@ -113,7 +113,7 @@ def non_inferiority(effect: Effect, margin: float, *, higher_is_better: bool = T
     require_type("effect", effect, Effect)
     require_bool("higher_is_better", higher_is_better)
     if not (is_number(margin) and margin > 0) or (effect.scale != "difference" and margin >= 1):
-        raise ValueError(f"margin is the loss still accepted: above 0, and below 1 for a ratio; got {margin!r}")
+        raise ValueError(f"margin is the largest accepted loss: above 0, and below 1 for a ratio; got {margin!r}")
     if effect.scale == "difference":
         limit = -margin if higher_is_better else margin
     else:

@@ -130,7 +130,7 @@ def _require_planned(times: Sequence[float], plan: Plan) -> None:
     if len(before_end) > len(plan.looks) or any(t < look - EARLY for t, look in zip(times, plan.looks, strict=False)):
         taken = ", ".join(f"{100 * time:.3g} %" for time in before_end)
         raise ValueError(
-            f"looks before the end at {taken} of the data are beyond the plan (planned: {planned}); only planned looks "
+            f"looks before the end at {taken} of the data are not planned (planned: {planned}); only planned looks "
             "may stop a test: wait for the next one"
         )
 

@@ -56,7 +56,8 @@ class Spells(Presentation):
         A frame of the source's engine; for files a DuckDB relation. Columns: ``customer_id``, ``spell`` (1 for the
         first of the customer), ``start``, ``end`` (missing if active), ``entry`` and ``tenure`` (days from the start to
         the begin and to the end of observation), ``churned``, ``cause`` if there is one, the covariates, and ``price``
-        if the log has prices: what the customer pays at the end of observation, missing if the spell has ended.
+        if the log has prices. The price is what the customer pays at the end of observation; it is missing if the spell
+        has ended.
     rows
         Number of spells in ``frame``.
     sampling
@@ -187,8 +188,8 @@ def read_contracts(
     The price of a spell is that of the contract that runs at the end of observation. Several contracts of one spell
     that run then are paid side by side: their prices are added, and ``settled`` counts them, as it does free contracts.
 
-    If dear contracts end sooner, one model for all customers values them too high. A column of price bands is then a
-    covariate, for ``retention_table(by=...)`` and ``fit(by=...)``.
+    If expensive contracts end sooner, one model for all customers values them too high. A column of price bands is then
+    a covariate, for ``retention_table(by=...)`` and ``fit(by=...)``.
 
     Examples
     --------
@@ -299,9 +300,7 @@ def _observation_window(
             "sampling 'acquisition' follows contracts from their starts; observation_start is for the others"
         )
     if sampling != "acquisition" and begin is None:
-        raise ValueError(
-            f"sampling {sampling!r} needs observation_start, the first day about which the log knows everything"
-        )
+        raise ValueError(f"sampling {sampling!r} needs observation_start, the first day from which the log is complete")
     last = read_day("observation_end", until)
     first = None if begin is None else read_day("observation_start", begin)
     if first is not None and first >= last:

@@ -176,8 +176,8 @@ def test_a_ceiling_that_decides_fails_its_check():
         ),
         (lambda d: pd.concat([d, d.head(5)]), {}, "customer_id repeats: 1,205 rows for 1,200 customers"),
         (lambda d: d.head(0), {}, "there are no rows"),
-        (lambda d: d[d["arm"] == "none"], {}, "there is one arm only, none"),
-        (lambda d: d[d["arm"] != "none"], {}, "the control 'none' is none of the arms call, mail"),
+        (lambda d: d[d["arm"] == "none"], {}, "there is only one arm, none"),
+        (lambda d: d[d["arm"] != "none"], {}, "the control 'none' is not one of the arms call, mail"),
         (lambda d: d[d["arm"] != "call"], {}, "shares must give each of the arms"),
         (
             lambda d: d[(d["region"] == "north") | (d["arm"] != "mail")],
@@ -217,7 +217,7 @@ def test_orders_of_a_customer_count_as_a_cluster(rows):
     [
         ({"arm": ["a", "b"], "n": [10, 10]}, "the table has no column 'y'; it has arm, n"),
         ({"arm": ["a", "b"], "n": [10, 10], "y": [1, None]}, "y is missing, not finite or no number in 1 of 2 rows"),
-        ({"arm": ["a", "a"], "n": [10, 10], "y": [1, 2]}, "arm stand more than once"),
+        ({"arm": ["a", "a"], "n": [10, 10], "y": [1, 2]}, "arm appear more than once"),
         ({"arm": ["a", "b"], "n": [10, 10], "y": [1, 12]}, "no count of customers for 1 of 2 arms .first: b, 12 of 10"),
         ({"arm": ["a", "b"], "n": [10, 10], "y": [1.5, 2]}, "first: a, 1.5 of 10"),
         ({"arm": ["a", "b"], "n": ["ten", "10"], "y": [1, 2]}, "n is missing, not finite or no number in 1 of 2 rows"),
@@ -228,7 +228,7 @@ def test_orders_of_a_customer_count_as_a_cluster(rows):
         ),
         (
             {"arm": ["a", "b"], "n": [10, 0], "y": [1, 0]},
-            "n is no whole number of customers, 1 or more, in 1 of 2 rows",
+            "n is not a whole number of customers, 1 or more, in 1 of 2 rows",
         ),
     ],
 )

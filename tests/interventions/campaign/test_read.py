@@ -371,7 +371,7 @@ def test_only_planned_looks_are_taken_and_they_count_towards_the_planned_custome
     assert "Looks take the 6,000 customers in the test as all that were planned (planned_customers)." in str(unsaid)
     more = looked_at(rows, planned_customers=5_000)
     assert "There are more customers, 6,000, than were planned, 5,000. Looks take them as the plan." in str(more)
-    with pytest.raises(ValueError, match="planned_customers is how many customers were planned, 1 or more; got 0"):
+    with pytest.raises(ValueError, match="planned_customers is the planned number of customers, 1 or more; got 0"):
         looked_at(rows, planned_customers=0)
     with pytest.raises(ValueError, match=r"looks must be fractions of the planned customers.*got \[0.5, 1.2\]"):
         looked_at(rows, looks=[0.5, 1.2])

@@ -159,13 +159,13 @@ def test_a_universal_hold_out_is_compared_with_all_campaigns_by_their_customers(
             lambda t: differences(t, Outcome(column="spend")),
             r"spend was not measured in this experiment \(measured: y\)",
         ),
-        (lambda t: differences(t, Outcome(column="y"), baseline="z"), "the baseline 'z' is none of the arms a, b"),
+        (lambda t: differences(t, Outcome(column="y"), baseline="z"), "the baseline 'z' is not one of the arms a, b"),
         (
             lambda t: contrast_effects(t, Outcome(column="y"), {"odd": {"a": 1, "b": 1}}),
             "odd: the weights .* add up to 0",
         ),
         (lambda t: contrast_effects(t, Outcome(column="y"), {"odd": {"a": 0, "b": 0}}), "and are not all 0"),
-        (lambda t: contrast_effects(t, Outcome(column="y"), {"odd": {"a": 1, "z": -1}}), "no arm called z"),
+        (lambda t: contrast_effects(t, Outcome(column="y"), {"odd": {"a": 1, "z": -1}}), "there is no arm called z"),
     ],
 )
 def test_comparisons_that_make_no_sense_are_refused(call, message):

@@ -100,7 +100,7 @@ def test_a_time_unit_is_one_of_terms(spells):
     for wrong in ("months", ""):
         with pytest.raises(ValueError, match=r"time_unit must be one of 'W', 'D', .*'M', 'Q', 'Y' or a fixed length"):
             contract_experiment(spells, PLAN, arm="arm", time_unit=wrong)
-    with pytest.raises(ValueError, match="say the unit of tenure, such as time_unit='M'"):
+    with pytest.raises(ValueError, match="state the unit of tenure, such as time_unit='M'"):
         contract_experiment(spells, PLAN, arm="arm")
     effect = rmst_difference(contract_experiment(spells, PLAN, arm="arm", time_unit="28D"), horizon=5)[0]
     assert (effect.unit, effect.horizon_text) == ("units of 28D per customer", "5 times 28D")

@@ -80,7 +80,7 @@ def test_an_assignment_that_moved_no_one_is_refused():
 
 def test_the_arm_is_named_where_there_are_several():
     rows = pd.DataFrame({"arm": ["none", "mail", "call"] * 4, "y": range(12), "got": [0, 1, 1] * 4})
-    with pytest.raises(ValueError, match="say which arm is meant: arm= one of call, mail"):
+    with pytest.raises(ValueError, match="state the arm: arm= one of call, mail"):
         complier_effect(experiment(rows), Y, received="got")
     with pytest.raises(ValueError, match="the arm 'fax' is none of call, mail"):
         complier_effect(experiment(rows), Y, received="got", arm="fax")

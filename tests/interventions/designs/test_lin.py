@@ -128,7 +128,7 @@ def test_rows_against_another_arm_say_so():
     outcome = Outcome(column="y", adjust_for=("x",))
     names = [effect.intervention for effect in differences(test, outcome, baseline="mail", adjustment="Lin")]
     assert names == [effect.intervention for effect in differences(test, outcome, baseline="mail")]
-    with pytest.raises(ValueError, match="the baseline 'typo' is none of the arms none, gift, mail"):
+    with pytest.raises(ValueError, match="the baseline 'typo' is not one of the arms none, gift, mail"):
         differences(test, outcome, baseline="typo", adjustment="Lin")
 
 

@@ -170,8 +170,11 @@ def test_every_law_is_stored():
     ("change", "message"),
     [
         (lambda d: d | {"format": 4}, r"this effect has format 4 \(written by version .*upgrade retention_models"),
-        (lambda d: {"a": 1}, "this is no effect written by to_json: it names no format"),
-        (lambda d: d | {"effect": d["effect"] | {"law": {"kind": "Cauchy"}}}, "Cauchy is none of its laws, StudentT, "),
+        (lambda d: {"a": 1}, "this is no effect written by to_json: the format is not stated"),
+        (
+            lambda d: d | {"effect": d["effect"] | {"law": {"kind": "Cauchy"}}},
+            "Cauchy is not one of its laws, StudentT, ",
+        ),
         (lambda d: d | {"effect": d["effect"] | {"law": {"kind": "StudentT"}}}, "or it is damaged .*estimate"),
         (lambda d: d | {"effect": {k: v for k, v in d["effect"].items() if k != "n"}}, "or it is damaged .*'n'"),
         (lambda d: d | {"effect": d["effect"] | {"lower": 0.039}}, "lower and upper contradict their law"),

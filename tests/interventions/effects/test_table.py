@@ -124,7 +124,7 @@ def test_an_interval_without_end_is_not_shrunk_by_its_standard_error(effect):
 
 
 def test_evidence_takes_effects_and_nothing_else(effect):
-    with pytest.raises(TypeError, match="evidence takes effects; got DataFrame"):
+    with pytest.raises(TypeError, match="evidence_table needs effects; got DataFrame"):
         evidence_table([effect(), pd.DataFrame()])
     with pytest.raises(ValueError, match="there is no effect to show"):
         evidence_table([])

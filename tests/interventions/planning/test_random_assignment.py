@@ -149,7 +149,7 @@ def test_the_analysis_uses_the_plan_unasked(tmp_path):
     [
         ({}, {"shares": {"none": 1, "mail": -1}}, "the planned share of mail in shares must be a number above 0"),
         ({}, {"shares": {}}, "shares must give each arm its planned share"),
-        ({}, {"control": "nil"}, "control 'nil' is none of the arms none, mail, call"),
+        ({}, {"control": "nil"}, "control 'nil' is not one of the arms none, mail, call"),
         ({}, {"universal_control": 1.5, "salt": "x"}, "universal_control must be"),
         ({}, {"universal_control": 0.1}, "salt must be a text"),
         ({}, {"strata": "age"}, "has no column 'age'"),
@@ -249,7 +249,7 @@ def test_arms_may_be_numbers_or_truth_values(arms):
     ("changes", "message"),
     [
         ({"shares": None}, "shares must give each arm its planned share"),
-        ({"shares": {"none": 1}}, "shares name one arm only, none"),
+        ({"shares": {"none": 1}}, "shares name only one arm, none"),
         ({"shares": {"none": 1, UNIVERSAL_CONTROL: 1}}, "'universal control' is no arm of a test"),
         ({"cluster": "arm"}, "cluster 'arm' has the name of a column that the assignment adds: rename it"),
         ({"cluster": "stratum"}, "cluster 'stratum' has the name of a column that the assignment adds: rename it"),

@@ -169,7 +169,7 @@ def test_a_log_without_any_end_is_read():
         ({}, {"end": "finish"}, r"has no column 'finish'; it has customer_id, start, end, why, plan\. Say which"),
         ({}, {"covariates": ["town"]}, "has no column 'town'"),
         ({"_zone": 1}, {"covariates": ["_zone"]}, "_zone: the spells have columns of that name, or that begin with _"),
-        ({}, {"end": "start"}, "column 'start' cannot be start and end at once; say which is which"),
+        ({}, {"end": "start"}, "column 'start' cannot be start and end at once; name two different columns"),
         ({}, {"join_within": -1}, "join_within must be a whole number, 0 or more; got -1"),
         ({"tenure": 1}, {"covariates": ["tenure"]}, "covariates tenure: the spells have columns of that name"),
         ({"start": "x"}, {}, "no contract can be used: 1 row without a customer_id, 12 rows without a readable start"),

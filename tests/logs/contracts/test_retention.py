@@ -198,7 +198,7 @@ def test_bad_periods_and_groups_are_named():
     for period in ("W", 0, True, -3, 1.5):
         with pytest.raises(ValueError, match="period must be 'M', 'Y' or a number of days"):
             retention_table(SPELLS, period=period)
-    with pytest.raises(ValueError, match="by=town: the spells know spell, plan; name further columns"):
+    with pytest.raises(ValueError, match="by=town: the spells have spell, plan; name further columns"):
         retention_table(SPELLS, period="M", by="town")
     unnamed = read_contracts(
         LOG.assign(plan=["a", None, "b", None, "a", "b"]),
@@ -380,7 +380,7 @@ def test_what_a_snapshot_cannot_tell_is_said(tenures):
         retention_table(snapshot, period="Y")
     with pytest.raises(ValueError, match=r"counts tenure in months and has no dates .* must be 'M', not 28"):
         retention.active_customers(snapshot, period=28)
-    with pytest.raises(ValueError, match="by=plan: the spells know no groups"):
+    with pytest.raises(ValueError, match="by=plan: the spells have no groups"):
         retention_table(snapshot, period="M", by="plan")
     with pytest.raises(ValueError, match="has no column 'cohort': without dates"):
         with_calendar(retention_table(snapshot, period="M"))
