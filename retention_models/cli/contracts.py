@@ -72,7 +72,7 @@ CONTRACTS = Source(
     name="contracts",
     section="contracts",
     what="the contracts",
-    file_help="CSV, Parquet or Excel file with one row for each contract",
+    file_help="CSV, Parquet or Excel file with one row per contract",
     options={
         "columns and rows": (
             Option("customer_id", "COLUMN", "column of the customer's id (default: customer_id)"),
@@ -86,7 +86,7 @@ CONTRACTS = Source(
             Option("tenure", "COLUMN", "column of the time as a customer"),
             Option("churned", "COLUMN", "column of churn: yes, no, churned, ..."),
             Option("tenure_unit", "UNIT", "unit of the tenure: D, W, M or Y (default: --period)", choices=UNITS),
-            Option("window", "N", "sampling window: number of periods in which customers left (default: 1)", whole),
+            Option("window", "N", "sampling window: periods in which customers left (default: 1)", whole),
         ),
         "contents of the file": (
             Option(
@@ -117,7 +117,7 @@ CONTRACTS = Source(
             CURRENCY,
         ),
         "files beside the pages": (
-            Option("scores", "FILE", "write the churn risk and value at risk of each customer: .csv or .parquet", Path),
+            Option("scores", "FILE", "write churn risk and value at risk by customer: .csv or .parquet", Path),
         ),
     },
     columns=_COLUMNS,

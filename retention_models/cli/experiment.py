@@ -32,18 +32,18 @@ _COLUMNS = (
     Option("block", "COLUMN", "column of the blocks within which customers were randomised"),
     Option("received", "COLUMN", "column that states whether the customer received the offer"),
     Option("redeemed", "COLUMN", "column of the number of redemptions"),
-    Option("tenure", "COLUMN", "contracts: column of the time from the assignment to the end or to today"),
+    Option("tenure", "COLUMN", "contracts: column of the time from assignment to end or today"),
     Option("churned", "COLUMN", "contracts: column that states whether the contract ended"),
     Option("assigned", "COLUMN", "column of the entry into the test, a day or a number"),
     Option("lower_is_better", "COLUMN", "outcome whose lower values are better; repeatable", repeated=True),
-    Option("customer_id", "COLUMN", "column of the customer's id, without repeats (default: customer_id, if present)"),
+    Option("customer_id", "COLUMN", "column of the customer's id (default: customer_id, if present)"),
 )
 _DESIGN = (
-    Option("plan", "FILE", "plan of the test, from rm.assign; its fields are also options, such as --looks", Path),
+    Option("plan", "FILE", "plan of the test, from rm.assign; its fields are also options", Path),
     Option(
         "assigned_by",
         "WORD",
-        "how customers were assigned: random, rule or choice (default: unknown, without recommendation)",
+        "how customers were assigned: random, rule, choice or unknown",
         choices=("random", "rule", "choice", "unknown"),
     ),
     Option("measured_from", "DAY", "first day on which outcomes were measured, with choice", hidden=True),
@@ -62,7 +62,7 @@ _DESIGN = (
     Option("time_unit", "UNIT", "unit of the horizon: D, W, M, Q or Y"),
 )
 _PURCHASES = (
-    Option("purchases", "FILE", "purchase log: gives the outcomes and the effect by day (with --offer-days N)", Path),
+    Option("purchases", "FILE", "purchase log: outcomes and effect by day (with --offer-days N)", Path),
     Option("offer_days", "N", "number of days for which the offer was valid (default: 0)", whole, hidden=True),
 )
 _ROLL_OUT = (
@@ -75,7 +75,7 @@ _ROLL_OUT = (
 )
 _MONEY = (
     Option("margin", "SHARE", "margin as a share of the amount (default: amounts have no value)", margin),
-    Option("price", "AMOUNT", "margin of one more of the first outcome (one fewer, if lower is better)", number),
+    Option("price", "AMOUNT", "margin of one more (or one fewer) of the first outcome", number),
     CURRENCY,
     Option("cost", "AMOUNT", "cost of one contact; or by arm: mail=0.5,coupon=0.8", cost),
     Option("redemption_cost", "AMOUNT", "cost of one redemption", number),
@@ -134,7 +134,7 @@ EXPERIMENT = Source(
     name="experiment",
     section="experiment",
     what="the test",
-    file_help="CSV, Parquet or Excel file with one row for each assigned customer",
+    file_help="CSV, Parquet or Excel file with one row per assigned customer",
     options={
         "columns": (Option("arm", "COLUMN", "column of the assigned arm (default: arm)"), *_COLUMNS),
         "the file": _READING,

@@ -234,7 +234,7 @@ DATE_FORMAT = Option(
 )
 DECIMAL = Option("decimal", "MARK", "decimal mark of numbers in text: . or ,", choices=(".", ","))
 LAYOUT = (
-    Option("separator", "MARK", "separator of values: a character, tab, space (default: by the first line)"),
+    Option("separator", "MARK", "between values: a character, tab or space (default: from the file)"),
     Option("no_header", None, "the first line has values; the columns are called 1, 2, 3, ..."),
     Option("encoding", "NAME", "encoding of a text file, such as cp1252 (default: UTF-8)"),
 )

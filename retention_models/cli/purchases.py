@@ -33,7 +33,7 @@ COLUMNS = (
     Option("date", "COLUMN", "column of the day or time (default: date)"),
     Option("amount", "COLUMN", "column of the amount paid (default: amount)"),
     Option("no_amount", None, "the log has no amounts"),
-    Option("quantity", "COLUMN", "column of the number of items; with --unit-price, in place of --amount"),
+    Option("quantity", "COLUMN", "column of the number of items: with --unit-price, no --amount"),
     Option("unit_price", "COLUMN", "column of the price of one item"),
     Option("order_id", "COLUMN", "column of the order that a return cancels (default: order_id)"),
     Option("article", "COLUMN", "column of the article that is returned (default: article)"),
@@ -42,7 +42,7 @@ READING = (
     Option(
         "where",
         "CONDITION",
-        "condition for the rows to use: status=Completed or status!=Cancelled; repeatable",
+        "rows to use: status=Completed or status!=Cancelled; repeatable",
         repeated=True,
     ),
     Option(
@@ -72,11 +72,9 @@ OFFER_COST = Option(
     "offer_cost", "AMOUNT", "cost of one offer (default: a tenth of a typical purchase, assumed)", number
 )
 _FORECAST = (
-    Option(
-        "calibration_end", "DAY", "last day of the calibration period; the rest is the holdout (default: two thirds)"
-    ),
+    Option("calibration_end", "DAY", "end of the calibration period (default: two thirds of the log)"),
     Option("time_unit", "UNIT", "W, D or a length such as 30D (default: by the inter-purchase times)"),
-    Option("horizon", "N", "length of the forecast in time units (default: as long as the holdout)", number),
+    Option("horizon", "N", "length of the forecast in time units (default: of the holdout)", number),
     Option("model", "NAME", "model for values, such as BGNBD (default: the smallest AIC)"),
     LEVEL,
 )
@@ -147,7 +145,7 @@ PURCHASES = Source(
     name="transactions",
     section="purchases",
     what="the log",
-    file_help="CSV, Parquet or Excel with one row for each purchase; or a pattern 'sales/*.csv'",
+    file_help="CSV, Parquet or Excel, one row per purchase; or 'sales/*.csv'",
     options={
         "columns, rows and days": (*COLUMNS, *READING, *WINDOW),
         "the forecast": _FORECAST,

@@ -50,8 +50,8 @@ def check_complete(
             )
     if customer_id and found["_customers"] < rows:
         raise ValueError(
-            f"{customer_id[1]} repeats: {rows:,} rows for {int(found['_customers']):,} customers; keep one row a "
-            f"customer, or say cluster={customer_id[1]!r} if rows are orders or visits"
+            f"{customer_id[1]} repeats: {rows:,} rows for {int(found['_customers']):,} customers; keep one row for "
+            f"each customer, or state cluster={customer_id[1]!r} if rows are orders or visits"
         )
 
 

@@ -93,7 +93,7 @@ DOORS = {  # call, words of the error
     ),
     "margin in a breakdown": (
         lambda g: rm.interventions.cost_breakdown(g.test, rm.Outcome(column="bought"), rm.Terms(margin=0.4)),
-        "the outcome is no amount (bought per customer)",
+        "the outcome is not an amount (bought per customer)",
     ),
     "currency": (
         lambda g: differences(g, "spend", "USD per customer", margin=0.4, currency="EUR"),

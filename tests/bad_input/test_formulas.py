@@ -55,7 +55,7 @@ def nothing_runs(tmp_path, monkeypatch):
 @pytest.mark.parametrize("door", DOORS)
 def test_no_code_in_a_formula_runs_through_fit(door, formula):
     model, table = DOORS[door]
-    with pytest.raises(ValueError, match=r"is not allowed in a formula|is no formula|not in the table"):
+    with pytest.raises(ValueError, match=r"is not allowed in a formula|is not a formula|not in the table"):
         rm.fit(model, table, **{door: formula})
 
 
@@ -93,16 +93,16 @@ def test_no_code_in_a_stored_fit_runs(formula, tmp_path, capsys):
         ("poly(x, 1000000)", "is not allowed in a formula"),
         ("bs(x, knots=x)", "is not allowed in a formula"),
         ("x + " * 300 + "x", "at most 1,000 characters; got 1,201"),
-        ("(" * 400 + "x" + ")" * 400, "is no formula"),
+        ("(" * 400 + "x" + ")" * 400, "is not a formula"),
         ("x.mean", "x.mean is not allowed in a formula"),
         ("x[0]", r"x\[0\] is not allowed in a formula"),
-        ("log(x if x else x)", "is no formula|may not stand"),
+        ("log(x if x else x)", "is not a formula|is not allowed in a formula"),
         ("x\\\n", "is not allowed in a formula"),
         ("x # y", "is not allowed in a formula"),
         ("x @ y", "is not allowed in a formula"),
         ("x | y", "is not allowed in a formula"),
         ("x / y", "is not allowed in a formula"),
-        ("f'{x}'", "is no formula"),
+        ("f'{x}'", "is not a formula"),
         ("'x'", "'x' is not allowed in a formula"),
         ("Q('x')", "is not allowed in a formula"),
         ("np(x)", "is not allowed in a formula"),

@@ -407,7 +407,7 @@ def test_opportunities_are_fitted_and_predicted_by_their_period(orders: Path, tm
     ("options", "message"),
     [
         (["--model", "BGBB"], "--model BGBB counts opportunities to buy and needs --period"),
-        (["--model", "NBD", "--period", "M"], "other models take none"),
+        (["--model", "NBD", "--period", "M"], "Other models have no --period"),
         (["--model", "BGBB", "--period", "M", "--time-unit", "W"], "leave out --acquired-after and --time-unit"),
         (["--model", "ShiftedBetaGeometric"], "there is no purchase model called 'ShiftedBetaGeometric'"),
     ],
@@ -486,7 +486,7 @@ def test_a_log_in_which_nothing_costs_anything_is_told_of_no_amount(
     assert main(["report", notebook, *read(free)]) == 1
     error = capsys.readouterr().err
     assert "the value of a purchase cannot be estimated: 0 of " in error
-    assert "with --no-amount value is counted in purchases" in error
+    assert "With --no-amount, value is counted in purchases" in error
     assert not asked
 
 
@@ -631,7 +631,7 @@ def test_each_kind_of_file_goes_to_the_notebooks_that_take_it(
         (["--amount", "spend", "--margin", "0.3", "--price", "2"], 1, "price and margin both value an outcome"),
         (["--outcome", "kept", "--covariate", "kept"], 1, "column 'kept' is said to be known before the assignment"),
         (["--outcome", "kept", "--planned-shares", "a=1,b=1"], 1, "shares must give each of the arms"),
-        (["--outcome", "kept", "--lower-is-better", "spend"], 1, "lower_is_better names 'spend', which is none of"),
+        (["--outcome", "kept", "--lower-is-better", "spend"], 1, "lower_is_better names 'spend', which is not one of"),
         (["--outcome", "kept", "--time-unit", "W"], 1, "horizon and time_unit go together, such as horizon=14"),
         (
             ["--outcome", "kept", "--calibration-end", "2024-01-01"],
@@ -671,7 +671,7 @@ def spoilt(rows: pd.DataFrame, column: str, value: object, count: int = 3) -> pd
         (lambda d: d.assign(cell=d["user"]), "column 'cell' has 1,200 values"),
         (
             lambda d: d.assign(cell=d["cell"].str[:1]),
-            "which arm is the control was not said (control)",
+            "the control is not stated (control)",
         ),
         (lambda d: d.head(0), "there are no rows with an arm"),
         (lambda d: d.assign(kept=7), "kept is the same for every customer: there is nothing to compare"),

@@ -298,7 +298,7 @@ def test_a_command_for_one_kind_of_file_does_what_report_does(company: Path, ask
         ("[purchases]\nfile=['orders.csv']", "file must be the path of a file, not ['orders.csv']"),
         ("[terms]\nmargin=30\n[purchases]\nfile='orders.csv'", "margin: got 30.0; did you mean 0.3?|margin: margin"),
         ("[terms]\nmargin=0.3", 'project.toml has no file; add one, such as file = "orders.csv" below [purchases]'),
-        ("[purchases\nfile=1", "project.toml is no TOML: "),
+        ("[purchases\nfile=1", "project.toml is not valid TOML: "),
         ("purchases = 3", "purchases must be a section, written [purchases]"),
     ],
 )
@@ -317,7 +317,7 @@ def test_a_project_file_that_is_none_gets_a_sentence(text, message, company, ask
         (["init", "nothing.csv"], "nothing.csv: there is no such file"),
         (
             ["report", "--project", "none.toml"],
-            "--project none.toml: there is no such file; retention-models init FILE",
+            "--project none.toml: the file does not exist; retention-models init FILE",
         ),
         (["init", "orders.csv", "--output", "no/project.toml"], "--output no/project.toml: there is no folder no"),
         (["fit", "--output", "fit.json"], "name the log: --transactions FILE, or file = ... below [purchases]"),

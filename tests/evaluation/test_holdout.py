@@ -193,9 +193,9 @@ def test_groups_and_bins_that_are_none_are_errors(judge, wrong, message, pareto,
 
 
 def test_no_fits_and_fits_that_expect_no_purchases_are_errors(customers):
-    with pytest.raises(ValueError, match="there are no fits to judge"):
+    with pytest.raises(ValueError, match="there are no fits to compare"):
         holdout_scores({}, customers)
-    with pytest.raises(ValueError, match="GammaGamma expects no purchases"):
+    with pytest.raises(ValueError, match="GammaGamma does not predict purchases"):
         calibration(rm.fit(rm.GammaGamma, customers), customers)
 
 

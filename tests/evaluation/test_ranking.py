@@ -43,7 +43,7 @@ def test_concentration_orders_the_best_first():
 
 @pytest.mark.parametrize("values", [[0.0, 0.0], [1.0, np.nan], [1.0, -2.0]])
 def test_concentration_of_nothing_is_an_error(values):
-    with pytest.raises(ValueError, match="finite numbers with a positive sum"):
+    with pytest.raises(ValueError, match="finite numbers of 0 or more"):
         concentration(values)
 
 

@@ -339,7 +339,7 @@ def test_what_is_no_model_class_is_an_error(model):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([(2, 3.0, 5.0)], "needs more of them; the table has 1"),
+        ([(2, 3.0, 5.0)], "needs more customers; the table has 1"),
         ([(0, 0.0, 5.0), (0, 0.0, 7.0)], "frequency is 0 for all 2 customers"),
         ([(2, 3.0, 5.0)] * 5, "all 5 customers have the same history"),
     ],

@@ -135,7 +135,7 @@ def test_a_layout_of_what_is_no_file_of_text_is_refused(stated, tmp_path):
         with pytest.raises(ValueError, match=f"{name} is for text files, but this is not a path; leave it out"):
             rm.summarize(log, **stated)
     LOG.to_parquet(tmp_path / "log.parquet")
-    with pytest.raises(ValueError, match=r"log\.parquet is no file of text: leave out separator, no_header and encod"):
+    with pytest.raises(ValueError, match=r"log\.parquet is not a text file: leave out separator, no_header and encod"):
         rm.summarize(tmp_path / "log.parquet", **stated)
 
 

@@ -288,7 +288,7 @@ def test_curves_of_other_libraries_join(model):
         discounted_lifetime(model, terms)
     total = rm.total_value(model, customers, terms)
     assert total.loc["all"].to_list() == pytest.approx([4, expected @ [1, 1, 2]])
-    with pytest.raises(ValueError, match="has seen none beyond 12; shorten the horizon"):
+    with pytest.raises(ValueError, match="has no renewals beyond 12; shorten the horizon"):
         rm.customer_value(model, customers.assign(tenure=9), terms)
     with pytest.raises(ValueError, match="give the terms a horizon"):
         rm.customer_value(model, customers, YEARLY)

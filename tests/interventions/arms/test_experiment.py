@@ -218,7 +218,10 @@ def test_orders_of_a_customer_count_as_a_cluster(rows):
         ({"arm": ["a", "b"], "n": [10, 10]}, "the table has no column 'y'; it has arm, n"),
         ({"arm": ["a", "b"], "n": [10, 10], "y": [1, None]}, "y is missing, not finite or no number in 1 of 2 rows"),
         ({"arm": ["a", "a"], "n": [10, 10], "y": [1, 2]}, "arm appear more than once"),
-        ({"arm": ["a", "b"], "n": [10, 10], "y": [1, 12]}, "no count of customers for 1 of 2 arms .first: b, 12 of 10"),
+        (
+            {"arm": ["a", "b"], "n": [10, 10], "y": [1, 12]},
+            "not a count of customers for 1 of 2 arms .first: b, 12 of 10",
+        ),
         ({"arm": ["a", "b"], "n": [10, 10], "y": [1.5, 2]}, "first: a, 1.5 of 10"),
         ({"arm": ["a", "b"], "n": ["ten", "10"], "y": [1, 2]}, "n is missing, not finite or no number in 1 of 2 rows"),
         ({"arm": ["a", "b"], "n": [10, 10], "y": [np.inf, 2]}, "y is missing, not finite or no number in 1 of 2 rows"),
@@ -303,7 +306,9 @@ def test_an_outcome_with_the_name_of_a_column_of_sums_is_refused(name):
         lambda: Experiment.from_counts(table, plan, outcome=name),
         lambda: Experiment.from_sums(table, plan, columns=[name]),
     ):
-        with pytest.raises(ValueError, match=f"'{name}' is a column of every table of sums, and names no outcome"):
+        with pytest.raises(
+            ValueError, match=f"'{name}' is a column of every table of sums, so it cannot be an outcome"
+        ):
             read()
 
 

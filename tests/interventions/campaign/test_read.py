@@ -122,7 +122,7 @@ def test_what_was_not_said_is_chosen_and_told(rows):
             lambda d: d,
             {"lower_is_better": "before"},
             {},
-            "lower_is_better names 'before', which is none of the outcomes",
+            "lower_is_better names 'before', which is not one of the outcomes",
         ),
         (
             lambda d: d,
@@ -141,7 +141,7 @@ def test_what_was_not_said_is_chosen_and_told(rows):
             lambda d: d.assign(arm=d["arm"].replace("none", "control").replace("mail", "none")),
             {},
             {},
-            "which arm is the",
+            "the control is not stated",
         ),
     ],
 )
@@ -156,7 +156,7 @@ def test_what_contradicts_itself_is_refused(rows, change, roles, prices, message
         ({"margin": 30}, r"margin must be the share .*; got 30; did you mean 0.3\?"),
         ({"margin": float("nan")}, "margin must be the share of the amount that is earned.*; got nan$"),
         ({"worth": float("inf")}, "price must be an amount of money, or a list of such amounts; got inf"),
-        ({"worth": -30.0}, "got -30.0. Where less of it is better, name it in lower_is_better"),
+        ({"worth": -30.0}, "got -30.0. If lower is better, name the outcome in lower_is_better"),
         ({"cost": -1.0}, "cost must be a cost of 0 or more; got -1.0"),
         ({"cost": {"mail": float("nan")}}, "mail must be a cost of 0 or more; got nan"),
         ({"redemption_cost": -2.0}, "redemption_cost must be a cost of 0 or more"),
@@ -339,7 +339,7 @@ def test_looks_that_cannot_be_judged_say_why_and_spend_nothing(rows):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda d: d[(d["arm"] != "gift") | (d["week"] > 1)], "cannot be judged: nobody was in gift yet"),
+        (lambda d: d[(d["arm"] != "gift") | (d["week"] > 1)], "cannot be judged: no customer was in gift yet"),
         (
             lambda d: d.assign(region=np.where((d["week"] > 1) & (d.index % 2 == 1), "b", "a")).query(
                 "region == 'a' or week > 2 or arm != 'gift'"

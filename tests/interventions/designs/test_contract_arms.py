@@ -72,5 +72,5 @@ def test_what_spells_cannot_be_is_refused(log):
     spells = rm.read_contracts(log, sampling="active_on", covariates=["arm"], **DAYS)
     with pytest.raises(ValueError, match="in days: leave out time_unit and weight"):
         contract_experiment(spells, rm.Plan(assigned_by="random", control="none"), arm="arm", time_unit="M")
-    with pytest.raises(ValueError, match="say the unit of tenure"):
+    with pytest.raises(ValueError, match="state the unit of tenure"):
         contract_experiment(log.assign(tenure=1, churned=0), rm.Plan(assigned_by="random", control="none"), arm="arm")

@@ -386,7 +386,7 @@ def test_covariates_known_before_make_the_interval_narrower_and_leave_the_effect
 def test_a_block_that_was_not_observed_so_long_is_named(rows):
     early = rows.assign(tenure=rows["tenure"].where(rows["region"] == "north", rows["tenure"].clip(upper=4)))
     early["churned"] = early["churned"].where(rows["tenure"] == early["tenure"], 0)
-    with pytest.raises(ValueError, match="nobody in none of block 'south' was observed for longer than 4 months"):
+    with pytest.raises(ValueError, match="no customer in none of block 'south' was observed for longer than 4 months"):
         retention_difference(made(early, block="region"), horizon=5)
 
 

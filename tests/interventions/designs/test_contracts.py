@@ -119,7 +119,7 @@ def test_before_anyone_left_nothing_differs(spells):
         (lambda d: d.assign(tenure=d["tenure"].where(d["tenure"] > 1, np.inf)), "negative or infinite, .* for 2 of 20"),
         (lambda d: d.head(0), "there are no rows with an arm"),
         (lambda d: d.assign(churned=d["churned"] * 2), "neither 0 nor 1, for 14 of 20"),
-        (lambda d: d[d["arm"] == "none"], "there is one arm only"),
+        (lambda d: d[d["arm"] == "none"], "there is only one arm"),
     ],
 )
 def test_spells_that_cannot_be_are_refused(spells, change, message):
@@ -129,7 +129,7 @@ def test_spells_that_cannot_be_are_refused(spells, change, message):
 
 def test_what_was_not_observed_is_not_told(spells):
     for call in (retention_difference, rmst_difference):
-        with pytest.raises(ValueError, match="nobody in none was observed for longer than 6 months"):
+        with pytest.raises(ValueError, match="no customer in none was observed for longer than 6 months"):
             call(made(spells), horizon=7)
 
 

@@ -47,7 +47,7 @@ ENDLESS = AndersonRubin(0.004, 0.1, 1e-4, 0.01, 0.0)
     [
         ({"std_error": None, "lower": None, "upper": None}, "state lower and upper, or their law"),
         ({"lower": None}, "state lower and upper, or their law"),
-        ({"lower": -math.inf, "upper": math.inf}, "an infinite end is that of no normal law"),
+        ({"lower": -math.inf, "upper": math.inf}, "an infinite limit is not possible with a normal law"),
         ({"lower": 0.03, "upper": 0.09}, "the estimate is not in the middle of lower and upper"),
         ({"value": 1.0, "value_lower": 0.9, "value_upper": 3.0}, "not in the middle of value_lower and value_upper"),
         ({"value_law": StudentT(1.0, 0.2)}, "a value_law needs the value"),

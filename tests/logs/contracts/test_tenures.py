@@ -251,7 +251,7 @@ def test_the_sampling_of_a_table_of_tenures_is_asked_for_in_plain_words():
         ValueError, match=r"sampling 'active_on' needs the tenure .*retention_table_from_tenures\(entry"
     ):
         contract_settings(RENEWALS, **names, sampling="active_on", **AS_OF)
-    with pytest.raises(ValueError, match="say which day it was: observation_end"):
+    with pytest.raises(ValueError, match="state that day: observation_end"):
         contract_settings(RENEWALS, **names, sampling="acquisition")
 
 
