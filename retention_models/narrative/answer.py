@@ -89,5 +89,11 @@ class Answer(Presentation):
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """The answer as text, as HTML, and as the plain values that a page sets at its head."""
         plain = asdict(self) | {"facts": dict(self.facts), "check_counts": self.check_counts}
-        plain["checks"] = [asdict(replace(check, detail=check.text, remedy="")) for check in self.failures]
+        plain["checks"] = [_plain(check) for check in self.failures]
         return {"text/plain": repr(self), "text/html": self._repr_html_(), MIME: plain}
+
+
+def _plain(check: Check) -> dict[str, Any]:
+    """The fields of a failed check with its remedy in the detail; the last digits of a size differ by processor."""
+    size, limit = (None if number is None else float(f"{number:.3g}") for number in (check.size, check.limit))
+    return asdict(replace(check, size=size, limit=limit, detail=check.text, remedy=""))
