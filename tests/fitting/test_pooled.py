@@ -248,7 +248,7 @@ def test_the_spread_of_cohorts_does_not_run_away():
 
 def test_cohorts_that_say_too_little_are_refused():
     table, _ = cohorts(4, 20, 0.0, np.random.default_rng(33))
-    with pytest.raises(ConvergenceError, match="too little to tell how they differ"):
+    with pytest.raises(ConvergenceError, match="too few to estimate how cohorts differ"):
         fit_pooled(ShiftedBetaGeometric, table)
 
 

@@ -263,7 +263,7 @@ def test_leaving_at_once_or_never_ends_at_the_limit_with_a_note():
     for model in (ShiftedBetaGeometric, BetaDiscreteWeibull, DiscreteWeibull):
         found = fit(model, rows)
         (note,) = found.notes
-        assert "leaves at the first renewal, or never" in note or "whoever renews once never leaves" in note
+        assert "leaves at the first renewal, or never" in note or "a customer who renews once never leaves" in note
         assert found.model.retention_rate(1) == pytest.approx(0.7, abs=1e-6)
         assert not found.table().isna().any().any()
 

@@ -164,7 +164,8 @@ def _check_nested(table: pd.DataFrame) -> None:
     if repeated.any():
         names = table.loc[repeated, "cluster"].unique()
         raise ValueError(
-            f"{len(names):,} of {table['cluster'].nunique():,} clusters (first: {names[0]}) stand in more than one arm "
+            f"{len(names):,} of {table['cluster'].nunique():,} clusters (first: {names[0]}) appear in more than one "
+            f"arm "
             "or block; a cluster is assigned as a whole. If stores switch one after the other, see "
             "interventions.stepped_wedge"
         )

@@ -184,7 +184,7 @@ def test_a_ceiling_that_decides_fails_its_check():
             {"block": "region"},
             "block 'south' has no customers in mail",
         ),
-        (lambda d: d, {"cluster": "household"}, "clusters .first: .* stand in more than one arm"),
+        (lambda d: d, {"cluster": "household"}, "clusters .first: .* appear in more than one arm"),
         (lambda d: d, {"caps": {"age": 3}}, "age: a ceiling needs one of the measured columns"),
         (lambda d: d, {"caps": {"spend": 3}, "winsorise": {"spend": 0.9}}, "and one rule"),
         (lambda d: d, {"winsorise": {"spend": 99}}, "winsorise must lie between 0.5 and 1"),
@@ -227,7 +227,7 @@ def test_orders_of_a_customer_count_as_a_cluster(rows):
         ({"arm": ["a", "b"], "n": [10, 10], "y": [np.inf, 2]}, "y is missing, not finite or no number in 1 of 2 rows"),
         (
             {"arm": ["a", "b"], "n": [10, 10.5], "y": [1, 2]},
-            "n is no whole number of customers, .* in 1 of 2 rows: 10.5",
+            "n is not a whole number of customers, .* in 1 of 2 rows: 10.5",
         ),
         (
             {"arm": ["a", "b"], "n": [10, 0], "y": [1, 0]},
