@@ -308,7 +308,7 @@ def _best(rows: DuckDBPyRelation, readers: Mapping[str, str], given: str, option
             raise ValueError(
                 f"column {given!r} mixes formats: {first} reads {own['n']:,} rows such as {own['value']!r}, and "
                 f"{other} "
-                f"{alone['n']:,} others of {n:,} rows, such as {alone['value']!r}. Bring them to one form, or "
+                f"{alone['n']:,} others of {n:,} rows, such as {alone['value']!r}. Bring them to one format, or "
                 "state one, and the others are set aside"
             )
     if best not in PLAIN and n - counts[best] > MIXED * n:
