@@ -203,7 +203,7 @@ class BGBB(BuyTillYouDie):
         if np.max(window, initial=0) > MOST_OPPORTUNITIES:
             raise ValueError(
                 f"the numbers of purchases are computed for up to {MOST_OPPORTUNITIES:,} opportunities, not "
-                f"{np.max(window):,.0f}; take fewer, or leave out intervals (level=None)"
+                f"{np.max(window):,.0f}; choose fewer, or leave out intervals (level=None)"
             )
         total = np.exp(self._log_alive(n, np.maximum(window, n)) + _log_choose(np.maximum(window, n), n))
         total = np.where(window >= n, total, 0.0)

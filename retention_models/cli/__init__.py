@@ -68,17 +68,17 @@ def _ending_in_order() -> Iterator[None]:
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="retention-models",
-        description="Who is still a customer, what each is worth, and which efforts kept anyone. Begin with "
+        description="Forecast purchases and churn, value customers, and measure the effects of campaigns. Start with "
         "retention-models init FILE ..., check project.toml, and run retention-models report.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     commands_by_name: dict[str, tuple[Callable[[ArgumentParser], None], str]] = {
-        "report": (add_report, "write pages: on the files of a project, on one file, or on the embedded data"),
-        "init": (add_init, "look at files and write a project file that describes them"),
-        **{each.section: (partial(add_command, source=each), f"write pages on {each.what}") for each in SOURCES},
-        "fit": (add_fit, "fit a model to a log and keep it in a file"),
-        "predict": (add_predict, "write what a fitted model expects of each customer in a log"),
+        "report": (add_report, "write pages for the files of a project, for one file, or for the embedded data"),
+        "init": (add_init, "examine files and write a project file that describes them"),
+        **{each.section: (partial(add_command, source=each), f"write pages for {each.what}") for each in SOURCES},
+        "fit": (add_fit, "fit a model to a log and store the fit in a file"),
+        "predict": (add_predict, "write the forecast of a fitted model for each customer of a log"),
     }
     for name, (add_options, what) in commands_by_name.items():
         add_options(commands.add_parser(name, help=what, formatter_class=Help, add_help=False, allow_abbrev=False))

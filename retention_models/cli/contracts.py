@@ -63,7 +63,7 @@ def _check_without_dates(options: Namespace) -> None:
     names = [name for name in (*_COLUMNS, "time_zone", "date_format") if getattr(options, name) is not None]
     if names:
         unused = " and ".join(f"--{name.replace('_', '-')}" for name in names)
-        raise RequestError(f"--tenure and --churned are for files without dates; leave out {unused}, or them")
+        raise RequestError(f"--tenure and --churned are for files without dates. Leave out {unused}, or them")
     if options.scores is not None:
         raise RequestError("--scores lists customers by id, which files without dates do not have; leave it out")
 
@@ -72,50 +72,55 @@ CONTRACTS = Source(
     name="contracts",
     section="contracts",
     what="the contracts",
-    file_help="CSV, Parquet or Excel file, one row a contract",
+    file_help="CSV, Parquet or Excel file with one row per contract",
     options={
         "columns and rows": (
             Option("customer_id", "COLUMN", "column of the customer's id (default: customer_id)"),
             Option("start", "COLUMN", "column of the first day (default: start)"),
-            Option("end", "COLUMN", "column of the last day, empty while it runs (default: end)"),
-            Option("cause", "COLUMN", "column that says why contracts ended"),
-            Option("group", "COLUMN", "column to tell customers apart by, such as the plan"),
+            Option("end", "COLUMN", "column of the last day, empty for active contracts (default: end)"),
+            Option("cause", "COLUMN", "column of the reason why contracts ended"),
+            Option("group", "COLUMN", "column that groups customers, such as the plan"),
             *_READING,
         ),
         "tables without dates": (
             Option("tenure", "COLUMN", "column of the time as a customer"),
-            Option("churned", "COLUMN", "column that says whether the customer left: yes, no, churned, ..."),
-            Option("tenure_unit", "UNIT", "of the tenure: D, W, M or Y (default: --period)", choices=UNITS),
-            Option("window", "N", "sampling window: periods in which the leavers left (default: 1)", whole),
+            Option("churned", "COLUMN", "column of churn: yes, no, churned, ..."),
+            Option("tenure_unit", "UNIT", "unit of the tenure: D, W, M or Y (default: --period)", choices=UNITS),
+            Option("window", "N", "sampling window: periods in which customers left (default: 1)", whole),
         ),
-        "what the file holds": (
+        "contents of the file": (
             Option(
                 "sampling",
                 "WORD",
-                "which contracts the file holds: acquisition (all), active_on (active on "
+                "contracts in the file: acquisition (all), active_on (active on "
                 "--observation-start or later), window (active now or ended since)",
                 choices=SAMPLINGS,
             ),
-            Option("observation_start", "DAY", "first day that the file knows everything about"),
+            Option("observation_start", "DAY", "first day from which the file is complete"),
             OBSERVATION_END,
-            Option("period", "LENGTH", "of a contract: M, Y or days such as 28 (default: by the file)", period),
-            Option("event", "NAME=MONTH,...", "when leaving was different; repeatable", event, repeated=True),
+            Option("period", "LENGTH", "length of a contract: M, Y or days such as 28 (default: by the file)", period),
+            Option("event", "NAME=MONTH,...", "months with a different churn rate; repeatable", event, repeated=True),
         ),
         "the forecast": (
-            Option("renewals", "N", "renewals ahead to look (default: by the length of the log)", whole),
+            Option("renewals", "N", "renewals to forecast (default: by the length of the log)", whole),
             LEVEL,
         ),
         "the money": (
-            Option("price", "AMOUNT|COLUMN", "of one payment, of one --period for all (default: none)", price),
-            Option("margin", "SHARE", "share of the price that is earned (default: 0.6, assumed)", margin),
-            Option("annual_discount_rate", "RATE", "0.1 for 10 %% a year (default: 0.1, assumed)", discount_rate),
+            Option("price", "AMOUNT|COLUMN", "price of one payment, each for one --period (default: none)", price),
+            Option("margin", "SHARE", "margin as a share of the price (default: 0.6, assumed)", margin),
+            Option(
+                "annual_discount_rate",
+                "RATE",
+                "discount rate: 0.1 for 10 %% a year (default: 0.1, assumed)",
+                discount_rate,
+            ),
             CURRENCY,
         ),
         "files beside the pages": (
             Option(
                 "scores",
                 "FILE",
-                "write who is about to leave, most value at risk first: .csv or .parquet",
+                "write churn risk and value at risk by customer: .csv or .parquet",
                 Path,
                 is_output=True,
             ),

@@ -25,63 +25,65 @@ from retention_models.cli.options import (
 from retention_models.cli.sources import Known, Source
 
 _COLUMNS = (
-    Option("outcome", "COLUMN", "measured afterwards, the main one first; repeat it for several", repeated=True),
-    Option("amount", "COLUMN", "the outcome that is money spent"),
-    Option("covariate", "COLUMN", "what was known before, to take out noise; repeat it for several", repeated=True),
-    Option("cluster", "COLUMN", "the household, store or team that was assigned as a whole"),
-    Option("block", "COLUMN", "within whose values customers were randomised"),
-    Option("received", "COLUMN", "who received what was sent"),
-    Option("redeemed", "COLUMN", "how often it was redeemed"),
-    Option("tenure", "COLUMN", "with contracts: time since the assignment, to their end or to today"),
-    Option("churned", "COLUMN", "with contracts: whether they ended"),
-    Option("assigned", "COLUMN", "when a customer came into the test, a day or a number"),
-    Option("lower_is_better", "COLUMN", "an outcome of which less is better; repeat it for several", repeated=True),
-    Option("customer_id", "COLUMN", "the customer, once each (default: customer_id, if there is one)"),
+    Option("outcome", "COLUMN", "column of an outcome, the main outcome first; repeatable", repeated=True),
+    Option("amount", "COLUMN", "column of the outcome that is an amount of money"),
+    Option("covariate", "COLUMN", "column known before the assignment, for adjustment; repeatable", repeated=True),
+    Option("cluster", "COLUMN", "column of the household, store or team that was assigned as a whole"),
+    Option("block", "COLUMN", "column of the blocks within which customers were randomised"),
+    Option("received", "COLUMN", "column that states whether the customer received the offer"),
+    Option("redeemed", "COLUMN", "column of the number of redemptions"),
+    Option("tenure", "COLUMN", "contracts: column of the time from assignment to end or today"),
+    Option("churned", "COLUMN", "contracts: column that states whether the contract ended"),
+    Option("assigned", "COLUMN", "column of the entry into the test, a day or a number"),
+    Option("lower_is_better", "COLUMN", "outcome whose lower values are better; repeatable", repeated=True),
+    Option("customer_id", "COLUMN", "column of the customer's id (default: customer_id, if present)"),
 )
 _DESIGN = (
-    Option("plan", "FILE", "of the test, by rm.assign; its fields are options, too, such as --looks", Path),
+    Option("plan", "FILE", "plan of the test, from rm.assign; its fields are also options", Path),
     Option(
         "assigned_by",
         "WORD",
-        "who decided: random, rule, choice; else unknown and not recommended",
+        "how customers were assigned: random, rule, choice or unknown",
         choices=("random", "rule", "choice", "unknown"),
     ),
     Option("measured_from", "DAY", "first day on which outcomes were measured, with choice", hidden=True),
-    Option("measured_on", "DAY", "of the measurement", hidden=True),
-    Option("control", "ARM", "the arm to compare with (default: the one called control, none, ...)"),
-    Option("planned_shares", "ARM=N,...", "such as none=1,mail=2: were customers lost?", by_arm),
-    Option("planned_customers", "N", "how many were to come in, for looks before the end", whole, hidden=True),
+    Option("measured_on", "DAY", "day of the measurement", hidden=True),
+    Option("control", "ARM", "arm to compare with (default: the arm called control, none, ...)"),
+    Option("planned_shares", "ARM=N,...", "planned shares, such as none=1,mail=2, to check for lost customers", by_arm),
+    Option("planned_customers", "N", "planned number of customers, for interim looks", whole, hidden=True),
     Option(
         "looks",
         "SHARE,...",
-        "planned, as shares of these customers: 0.5,0.75",
+        "planned interim looks, as shares of these customers: 0.5,0.75",
         shares,
         hidden=True,
     ),
     Option("horizon", "N", "time from the assignment to the end of the measurement", number),
-    Option("time_unit", "UNIT", "its unit: D, W, M, Q or Y"),
+    Option("time_unit", "UNIT", "unit of the horizon: D, W, M, Q or Y"),
 )
 _PURCHASES = (
-    Option("purchases", "FILE", "their log: outcomes, and the effect by day (with --offer-days N)", Path),
-    Option("offer_days", "N", "for which the offer was valid (default: 0)", whole, hidden=True),
+    Option("purchases", "FILE", "purchase log: outcomes and effect by day (with --offer-days N)", Path),
+    Option("offer_days", "N", "number of days for which the offer was valid (default: 0)", whole, hidden=True),
 )
 _ROLL_OUT = (
-    Option("reach", "N", "customers that a roll-out would treat", whole),
-    Option("repeats", "N", "how often a year it would (default: 1)", number, hidden=True),
-    Option("smallest_gain", "AMOUNT", "that would matter (default: the cost of a contact)", number, hidden=True),
-    Option("owner", "NAME", "who decides about it", hidden=True),
+    Option("reach", "N", "number of customers in a roll-out", whole),
+    Option("repeats", "N", "roll-outs a year (default: 1)", number, hidden=True),
+    Option(
+        "smallest_gain", "AMOUNT", "smallest gain that matters (default: the cost of a contact)", number, hidden=True
+    ),
+    Option("owner", "NAME", "name of the person who decides", hidden=True),
 )
 REGISTER_FILE = Option("register", "FILE", "of efforts: the effects are stored beside it", Path)
 _MONEY = (
-    Option("margin", "SHARE", "share of the amount that is earned (default: it has no value)", margin),
-    Option("price", "AMOUNT", "earned by one more of the first outcome, or one fewer", number),
+    Option("margin", "SHARE", "margin as a share of the amount (default: amounts have no value)", margin),
+    Option("price", "AMOUNT", "margin of one more (or one fewer) of the first outcome", number),
     CURRENCY,
-    Option("cost", "AMOUNT", "of one contact; or by arm: mail=0.5,coupon=0.8", cost),
-    Option("redemption_cost", "AMOUNT", "of one redemption", number),
+    Option("cost", "AMOUNT", "cost of one contact; or by arm: mail=0.5,coupon=0.8", cost),
+    Option("redemption_cost", "AMOUNT", "cost of one redemption", number),
 )
 _OPTIONAL = (*_COLUMNS, *_DESIGN, *_PURCHASES, *_MONEY, *_ROLL_OUT, REGISTER_FILE)
 DISCOUNT_RATE = Option(
-    "annual_discount_rate", "RATE", "with contracts, 0.1 for 10 %% (default: 0.1)", discount_rate, hidden=True
+    "annual_discount_rate", "RATE", "contracts: 0.1 for 10 %% a year (default: 0.1)", discount_rate, hidden=True
 )
 _READING = (DATE_FORMAT, DECIMAL, *LAYOUT)
 
@@ -136,9 +138,9 @@ EXPERIMENT = Source(
     name="experiment",
     section="experiment",
     what="the test",
-    file_help="CSV, Parquet or Excel file, one row an assigned customer",
+    file_help="CSV, Parquet or Excel file with one row per assigned customer",
     options={
-        "columns": (Option("arm", "COLUMN", "what a customer was assigned to (default: arm)"), *_COLUMNS),
+        "columns": (Option("arm", "COLUMN", "column of the assigned arm (default: arm)"), *_COLUMNS),
         "the file": _READING,
         "the test": (*_DESIGN, *_PURCHASES, LEVEL),
         "the money": (*_MONEY, DISCOUNT_RATE, *_ROLL_OUT, REGISTER_FILE),

@@ -54,11 +54,14 @@ OF_TENURES = (
 def add_init(parser: ArgumentParser) -> None:
     """Add the options of ``init``, and what carries it out."""
     parser.description = (
-        f"Look at files of purchases, contracts, a test or the register of efforts, and write {NAME}: which column is what, how days and "
-        "numbers are written, and what only you can know. Check it, then run retention-models report."
+        f"Examine files of purchases, contracts, a test or efforts, and write {NAME}. It names the columns, the formats of "
+        f"dates "
+        f"and numbers, and what only you can know. Check {NAME}, then run retention-models report."
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="CSV, Parquet or Excel files, one of each kind")
-    parser.add_argument("--output", type=Path, default=Path(NAME), metavar="FILE", help=f"default: {NAME}")
+    parser.add_argument(
+        "--output", type=Path, default=Path(NAME), metavar="FILE", help=f"project file to write (default: {NAME})"
+    )
     for option in LAYOUT:
         option.add(parser)
     parser.add_argument("-h", "--help", action="help", help="show this help")
@@ -67,7 +70,7 @@ def add_init(parser: ArgumentParser) -> None:
 
 def _run(options: Namespace) -> None:
     if options.output.exists():
-        raise RequestError(f"{options.output} exists already: delete it, or name another with --output")
+        raise RequestError(f"{options.output} exists already. Delete it, or name another file with --output")
     if not options.output.parent.is_dir():
         raise RequestError(f"--output {options.output}: there is no folder {options.output.parent}")
     layout = cast("Layout", given(options, [option.name for option in LAYOUT]))

@@ -105,7 +105,7 @@ def event(text: str) -> tuple[str, list[str]]:
     name, equals, months = text.partition("=")
     found = [month.strip() for month in months.split(",") if month.strip()]
     if not (equals and name.strip() and found):
-        raise ArgumentTypeError(f"{text!r} is no event with months such as price_rise=2022-09,2022-10")
+        raise ArgumentTypeError(f"{text!r} is not an event with months, such as price_rise=2022-09,2022-10")
     return name.strip(), found
 
 
@@ -232,16 +232,18 @@ def cost(text: str) -> float | dict[str, float]:
     return float(text) if re.fullmatch(_NUMBER, text) else by_arm(text)
 
 
-DATE_FORMAT = Option("date_format", "FORMAT", "of days in text, such as %%d/%%m/%%Y; or iso, excel, unix_s, ...")
+DATE_FORMAT = Option(
+    "date_format", "FORMAT", "format of dates in text, such as %%d/%%m/%%Y; or iso, excel, unix_s, ..."
+)
 DECIMAL = Option("decimal", "MARK", "decimal mark of numbers in text: . or ,", choices=(".", ","))
 LAYOUT = (
-    Option("separator", "MARK", "between values: a character, tab, space (default: by the first line)"),
-    Option("no_header", None, "the first line holds values; columns are called 1, 2, 3, ..."),
-    Option("encoding", "NAME", "of a file of text, such as cp1252 (default: UTF-8)"),
+    Option("separator", "MARK", "between values: a character, tab or space (default: from the file)"),
+    Option("no_header", None, "the first line has values; the columns are called 1, 2, 3, ..."),
+    Option("encoding", "NAME", "encoding of a text file, such as cp1252 (default: UTF-8)"),
 )
-TIME_ZONE = Option("time_zone", "ZONE", "whose days count, such as Europe/Berlin")
-MAX_SET_ASIDE = Option("max_set_aside", "SHARE", "of rows that may be unreadable (default: 0.2)", share)
-OBSERVATION_END = Option("observation_end", "DAY", "last day that counts (default: the last in the file)")
-MARGIN = Option("margin", "SHARE", "share of an amount that is earned (default: 0.3, assumed)", margin)
-CURRENCY = Option("currency", "NAME", "of amounts, such as EUR (default: none is named)")
-LEVEL = Option("level", "P", "of all intervals (default: 0.95)", level)
+TIME_ZONE = Option("time_zone", "ZONE", "time zone of the dates, such as Europe/Berlin")
+MAX_SET_ASIDE = Option("max_set_aside", "SHARE", "largest share of unreadable rows (default: 0.2)", share)
+OBSERVATION_END = Option("observation_end", "DAY", "last day of observation (default: the last in the file)")
+MARGIN = Option("margin", "SHARE", "margin as a share of the amount (default: 0.3, assumed)", margin)
+CURRENCY = Option("currency", "NAME", "currency of amounts, such as EUR (default: not stated)")
+LEVEL = Option("level", "P", "level of all intervals (default: 0.95)", level)

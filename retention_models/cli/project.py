@@ -84,11 +84,14 @@ def read_project(path: Path | None) -> Project:
     try:
         sections = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise RequestError(f"--project {path}: there is no such file; retention-models init FILE writes one") from None
+        raise RequestError(
+            f"--project {path}: the file does not exist; retention-models init FILE writes one"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RequestError(
-            f"{path} is no TOML: {error}. Text stands in quotes, a path with \\ in single ones; numbers have a decimal "
-            "point, as 0.3"
+            f"{path} is not valid TOML: {error}. Write text in quotes, a path with \\ in single quotes, and numbers "
+            f"with a decimal "
+            "point, such as 0.3"
         ) from error
     possible = {source.section: ["file", *source.every_option] for source in SOURCES} | {"terms": list(TERMS)}
     _check_names(path, "section", sections, possible)

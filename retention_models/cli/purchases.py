@@ -32,14 +32,19 @@ COLUMNS = (
     Option("customer_id", "COLUMN", "column of the customer's id (default: customer_id)"),
     Option("date", "COLUMN", "column of the day or time (default: date)"),
     Option("amount", "COLUMN", "column of the amount paid (default: amount)"),
-    Option("no_amount", None, "there is no money in the log"),
-    Option("quantity", "COLUMN", "column of the number of items, with --unit-price: no --amount"),
+    Option("no_amount", None, "the log has no amounts"),
+    Option("quantity", "COLUMN", "column of the number of items: with --unit-price, no --amount"),
     Option("unit_price", "COLUMN", "column of the price of one item"),
     Option("order_id", "COLUMN", "column of the order that a return cancels (default: order_id)"),
-    Option("article", "COLUMN", "column of the article that it returns (default: article)"),
+    Option("article", "COLUMN", "column of the article that is returned (default: article)"),
 )
 READING = (
-    Option("where", "CONDITION", "rows that count: status=Completed or status!=Cancelled; repeatable", repeated=True),
+    Option(
+        "where",
+        "CONDITION",
+        "rows to use: status=Completed or status!=Cancelled; repeatable",
+        repeated=True,
+    ),
     Option(
         "refunds",
         "RULE",
@@ -56,17 +61,21 @@ WINDOW = (
     OBSERVATION_END,
     Option("acquired_after", "DAY", "only customers first seen on this day or later"),
 )
-DISCOUNT_RATE = Option("annual_discount_rate", "RATE", "0.1 for 10 %% a year (default: 0.15, assumed)", discount_rate)
-_COSTS = (
-    Option("acquisition_cost", "AMOUNT", "of winning a customer (default: not known)", number),
-    Option("retention_cost", "AMOUNT", "of keeping a customer who would have left (default: not known)", number),
+DISCOUNT_RATE = Option(
+    "annual_discount_rate", "RATE", "discount rate: 0.1 for 10 %% a year (default: 0.15, assumed)", discount_rate
 )
-OFFER_COST = Option("offer_cost", "AMOUNT", "of one offer (default: a tenth of a typical purchase, assumed)", number)
+_COSTS = (
+    Option("acquisition_cost", "AMOUNT", "cost of acquiring a customer (default: not known)", number),
+    Option("retention_cost", "AMOUNT", "cost of keeping a customer who would have left (default: not known)", number),
+)
+OFFER_COST = Option(
+    "offer_cost", "AMOUNT", "cost of one offer (default: a tenth of a typical purchase, assumed)", number
+)
 _FORECAST = (
-    Option("calibration_end", "DAY", "last day to learn from; later ones judge (default: two thirds of it)"),
-    Option("time_unit", "UNIT", "W, D or a length such as 30D (default: by the rhythm of purchases)"),
-    Option("horizon", "N", "forecast in so many time units (default: as long as the holdout)", number),
-    Option("model", "NAME", "such as BGNBD, for values (default: the smallest AIC)"),
+    Option("calibration_end", "DAY", "end of the calibration period (default: two thirds of the log)"),
+    Option("time_unit", "UNIT", "W, D or a length such as 30D (default: by the inter-purchase times)"),
+    Option("horizon", "N", "length of the forecast in time units (default: of the holdout)", number),
+    Option("model", "NAME", "model for values, such as BGNBD (default: the smallest AIC)"),
     LEVEL,
 )
 _BESIDE = ("quantity", "unit_price", "order_id", "article")
@@ -80,7 +89,7 @@ MODELS = ("ParetoNBD", "MBGNBD", "BGNBD", "NBD", "MBGCNBD")  # of which notebook
 def log_keywords(options: Namespace) -> dict[str, Any]:
     """The keywords of ``read_transactions`` that options state."""
     if options.no_amount and options.amount:
-        raise RequestError("--amount and --no-amount cannot both be; leave one out")
+        raise RequestError("--amount and --no-amount contradict each other; leave one out")
     columns = given(options, ("customer_id", "date", "amount", *_BESIDE))
     return columns | ({"amount": None} if options.no_amount else {}) | given(options, [o.name for o in READING])
 
@@ -107,7 +116,7 @@ def _check(options: Namespace, known: Known, *, named: bool) -> dict[str, str]:
     if settings.has_forecast and log.has_amount and any("margin" in parameters for parameters in known.values()):
         _check_amounts(log, settings)
     if log.first_date == settings.observation_end:
-        raise ReportError(f"the log covers a single day, {log.first_date}: nobody was seen again, and none could be")
+        raise ReportError(f"the log covers a single day, {log.first_date}, so it contains no repeat purchases")
     if settings.has_holdout:
         return {}
     reason = settings.reasons["calibration_end"]
@@ -126,8 +135,9 @@ def _check_amounts(log: Transactions, settings: AnalysisSettings) -> None:
     paying = int((again["monetary_value"] > 0).sum())
     if paying < 2:
         raise ReportError(
-            f"what a purchase brings cannot be learnt: {paying:,} of {len(again):,} repeat buyers paid anything for "
-            "their repeat purchases, and two must have; with --no-amount value is counted in purchases"
+            f"the value of a purchase cannot be estimated: {paying:,} of {len(again):,} repeat buyers paid anything "
+            "for their repeat purchases, and the model needs at least two. With --no-amount, value is counted in "
+            "purchases"
         )
 
 
@@ -135,16 +145,14 @@ PURCHASES = Source(
     name="transactions",
     section="purchases",
     what="the log",
-    file_help="CSV, Parquet, Excel, one row a purchase; or a pattern 'sales/*.csv'",
+    file_help="CSV, Parquet or Excel, one row per purchase; or 'sales/*.csv'",
     options={
         "columns, rows and days": (*COLUMNS, *READING, *WINDOW),
         "the forecast": _FORECAST,
         "the money": (MARGIN, DISCOUNT_RATE, CURRENCY, OFFER_COST, *_COSTS),
         "files beside the pages": (
-            Option("segments", "FILE", "write who is in which segment: .csv or .parquet", Path, is_output=True),
-            Option(
-                "scores", "FILE", "write what each customer is expected to do: .csv or .parquet", Path, is_output=True
-            ),
+            Option("segments", "FILE", "write the segment of each customer: .csv or .parquet", Path, is_output=True),
+            Option("scores", "FILE", "write the forecast of each customer: .csv or .parquet", Path, is_output=True),
         ),
     },
     columns={"customer_id": "customer_id", "date": "date", "amount": "amount"},

@@ -27,12 +27,16 @@ _EXTRA = ("ipykernel", "jinja2", "latex2mathml", "nbclient", "nbconvert", "nbfor
 def add_report(parser: ArgumentParser) -> None:
     """Add the options of ``report``, and what carries it out."""
     parser.description = (
-        "Run notebooks and write a self-contained HTML page for each, and an index of all pages: on the files of "
-        "project.toml, if there is one, or on one file; otherwise on the embedded data."
+        "Run notebooks, and write a self-contained HTML page for each and an index of all pages. The data are the "
+        "files "
+        "of project.toml, if it exists, or one file. Otherwise they are the embedded data."
     )
     pages = parser.add_argument_group("the notebooks")
     pages.add_argument(
-        "notebooks", nargs="*", metavar="NOTEBOOK", help="its number, name or path (default: all that have data)"
+        "notebooks",
+        nargs="*",
+        metavar="NOTEBOOK",
+        help="number, name or path of a notebook (default: all that have data)",
     )
     files = parser.add_argument_group("one file, with the options of the command of its kind")
     for source in SOURCES:
@@ -52,10 +56,14 @@ def add_report(parser: ArgumentParser) -> None:
 def add_command(parser: ArgumentParser, source: Source) -> None:
     """Add the options of the command for one kind of file, and what carries it out."""
     parser.usage = f"retention-models {source.section} [FILE] [NOTEBOOK ...] [options]"
-    parser.description = f"Run the notebooks on {source.what} and write a page for each. Options override {NAME}."
+    parser.description = (
+        f"Run the notebooks on {source.what}, and write a page for each notebook. Options override {NAME}."
+    )
     group = parser.add_argument_group(source.what)
     group.add_argument(source.name, nargs="?", type=Path, metavar="FILE", help=source.file_help)
-    group.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="its number, name or path (default: all)")
+    group.add_argument(
+        "notebooks", nargs="*", metavar="NOTEBOOK", help="number, name or path of a notebook (default: all)"
+    )
     source.add_options(parser)
     _add_pages(parser)
 
@@ -82,7 +90,7 @@ def _without_file(options: Namespace, source: Source) -> Namespace:
 def _add_pages(parser: ArgumentParser) -> None:
     pages = parser.add_argument_group("the pages")
     pages.add_argument(
-        "--output", type=Path, default=Path("reports"), metavar="FOLDER", help="where they go (default: reports)"
+        "--output", type=Path, default=Path("reports"), metavar="FOLDER", help="folder of the pages (default: reports)"
     )
     pages.add_argument(
         "--project", type=Path, metavar="FILE", help="project file (default: project.toml, if there is one)"
@@ -94,7 +102,7 @@ def _add_pages(parser: ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="replace a constant of the notebook's parameters cell; repeatable",
     )
-    pages.add_argument("--show-code", action="store_true", help="show the code instead of folding it away")
+    pages.add_argument("--show-code", action="store_true", help="show the code instead of hiding it in folds")
     pages.add_argument("-h", "--help", action="help", help="show this help")
 
 
@@ -123,7 +131,7 @@ def _run(options: Namespace, source: Source | None) -> None:
     project = read_project(options.project)
     sources = [source] if source else [each for each in SOURCES if project.has(each)]
     if source is None and project.path is not None and not sources:
-        raise RequestError(f'{project.path} names no file; add one, such as file = "orders.csv" below [purchases]')
+        raise RequestError(f'{project.path} has no file; add one, such as file = "orders.csv" below [purchases]')
     require_settings_without_option(settings, SOURCES, source)
     _require_own_options(options, sources)
     if project.path is not None:
@@ -171,7 +179,7 @@ def _require_own_options(options: Namespace, sources: Sequence[Source]) -> None:
     everything = {name: option for source in SOURCES for name, option in source.every_option.items()}
     for name in given(options, everything.keys() - own):
         raise RequestError(
-            f"{everything[name].flag} is no option of {' or '.join(source.what for source in sources)}; see "
+            f"{everything[name].flag} is not an option of {' or '.join(source.what for source in sources)}; see "
             f"retention-models {sources[0].section} --help"
         )
 

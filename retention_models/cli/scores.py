@@ -33,9 +33,11 @@ DEFAULT_MODELS = ("MBGNBD", "ParetoNBD")  # in both, customers can leave after t
 def add_fit(parser: ArgumentParser) -> None:
     """Add the options of ``fit``, and what carries it out."""
     parser.usage = "retention-models fit --output FILE [--transactions FILE] [options]"
-    parser.description = "Fit a model to a log by maximum likelihood, print it, and keep it in a file for predict."
-    parser.add_argument("--model", metavar="NAME", help="such as BGNBD (default: MBGNBD or ParetoNBD, by AIC)")
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="where the fit goes, as JSON")
+    parser.description = (
+        "Fit a model to a log by maximum likelihood, print the fit, and store it in a file for predict."
+    )
+    parser.add_argument("--model", metavar="NAME", help="model, such as BGNBD (default: MBGNBD or ParetoNBD, by AIC)")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="JSON file to write")
     parser.add_argument("--time-unit", metavar="UNIT", help="W, D or a fixed length such as 30D (default: by the log)")
     parser.add_argument(
         "--granularity",
@@ -44,7 +46,9 @@ def add_fit(parser: ArgumentParser) -> None:
         metavar="UNIT",
         help="what counts as one purchase: W, D, h, min or s (default: D, a day)",
     )
-    parser.add_argument("--period", choices=_PERIODS, metavar="UNIT", help="for BGBB, of one opportunity: Y, Q, M or W")
+    parser.add_argument(
+        "--period", choices=_PERIODS, metavar="UNIT", help="for BGBB, length of one opportunity: Y, Q, M or W"
+    )
     _add_log(parser)
     parser.add_argument("-h", "--help", action="help", help="show this help")
     parser.set_defaults(run=_fit)
@@ -54,10 +58,13 @@ def add_predict(parser: ArgumentParser) -> None:
     """Add the options of ``predict``, and what carries it out."""
     parser.usage = "retention-models predict --fit FILE --output FILE --horizon N [--transactions FILE] [options]"
     parser.description = (
-        "Write what a fitted model expects of each customer in a log: one row a customer, CSV or Parquet. In a CSV "
-        "file, text that a spreadsheet would run as a formula gets an apostrophe in front."
+        "Write the forecast of a fitted model for each customer of a log: one row for each customer, CSV or "
+        "Parquet. In "
+        "a CSV file, text that a spreadsheet would run as a formula gets an apostrophe in front."
     )
-    parser.add_argument("--fit", type=Path, required=True, metavar="FILE", help="what retention-models fit has written")
+    parser.add_argument(
+        "--fit", type=Path, required=True, metavar="FILE", help="file that retention-models fit has written"
+    )
     parser.add_argument(
         "--output", type=Path, required=True, metavar="FILE", help="file to write, ending in .csv or .parquet"
     )
@@ -73,7 +80,9 @@ def _add_log(parser: ArgumentParser) -> None:
     """Add the options that say where the log is, how to read it, and which days count."""
     group = parser.add_argument_group("the log")
     PURCHASES.add_file(group)
-    group.add_argument("--project", type=Path, metavar="FILE", help="default: project.toml, if there is one")
+    group.add_argument(
+        "--project", type=Path, metavar="FILE", help="project file (default: project.toml, if there is one)"
+    )
     for option in (*COLUMNS, *READING, *WINDOW):
         option.add(group)
 
@@ -98,7 +107,7 @@ def _fit(options: Namespace) -> None:
     models = {model.__name__: model for model in PURCHASES}
     candidates = [cast(Any, models.get(name)) for name in ([options.model] if options.model else DEFAULT_MODELS)]
     if None in candidates:
-        raise RequestError(f"no model of purchases is called {options.model!r}; there are {', '.join(models)}")
+        raise RequestError(f"there is no purchase model called {options.model!r}; there are {', '.join(models)}")
     _check_period(options)
     check_output(options.output, (".json",))
     log = _read_window(options)
@@ -181,8 +190,8 @@ def _check_period(options: Namespace) -> None:
     """Refuse a model of opportunities without a period, a period for another, and options that it does not know."""
     if (options.model == "BGBB") != (options.period is not None):
         raise RequestError(
-            "--model BGBB counts opportunities to buy and needs --period Y, Q, M or W, the length of one; "
-            "other models take none"
+            "--model BGBB counts opportunities to buy and needs --period Y, Q, M or W, the length of one "
+            "opportunity. Other models have no --period"
         )
     if options.period and (options.acquired_after or options.time_unit):
         raise RequestError("with --period all customers count; leave out --acquired-after and --time-unit")
@@ -203,7 +212,9 @@ def _read_spend(path: Path) -> Fit:
     """The fit in a file, of a model of spending."""
     fitted = _read(path)
     if not hasattr(fitted.model, "expected_spend"):
-        raise RequestError(f"--spend {path} holds a {type(fitted.model).__name__}; make it with fit --model GammaGamma")
+        raise RequestError(
+            f"--spend {path} holds a {type(fitted.model).__name__}; make the file with fit --model GammaGamma"
+        )
     return fitted
 
 
@@ -223,7 +234,7 @@ def _read_fit(path: Path) -> Fit:
         hint = "; pass it as --spend" if hasattr(fitted.model, "expected_spend") else ""
         raise RequestError(f"{path} holds a {type(fitted.model).__name__}, which expects no purchases{hint}")
     if "period" not in fitted.data and not {"time_unit", "granularity"} <= fitted.data.keys():
-        raise ReportError(f"{path} does not say its time unit; make it with retention-models fit")
+        raise ReportError(f"{path} does not state its time unit; make the file with retention-models fit")
     return fitted
 
 
@@ -253,10 +264,10 @@ def _print_remarks(options: Namespace, log: Transactions, customers: pd.DataFram
 _NEEDS = ("margin", "annual_discount_rate")
 _TERMS_OF_VALUE = (*_NEEDS, "offer_cost")
 _WORTH = (
-    Option("spend", "FILE", "a fit of --model GammaGamma: adds columns of value", Path),
-    Option("margin", "SHARE", "share of the amount that is earned, such as 0.3", margin),
-    Option("annual_discount_rate", "RATE", "0.1 for 10 %% a year", discount_rate),
-    Option("offer_cost", "AMOUNT", "of one offer: adds its break-even uplift", number),
+    Option("spend", "FILE", "fit of --model GammaGamma: adds columns of value", Path),
+    Option("margin", "SHARE", "margin as a share of the amount, such as 0.3", margin),
+    Option("annual_discount_rate", "RATE", "discount rate: 0.1 for 10 %% a year", discount_rate),
+    Option("offer_cost", "AMOUNT", "cost of one offer: adds the break-even uplift", number),
 )
 
 
@@ -274,11 +285,11 @@ def check_worth_options(options: Namespace, fitted: Fit) -> None:
         return
     missing = [name for name in _NEEDS if getattr(options, name) is None]
     if missing:
-        raise RequestError(f"--spend needs {_options(missing)}: without it value means nothing")
+        raise RequestError(f"--spend needs {_options(missing)}: value is not defined without it")
     if options.no_amount:
         raise RequestError("--spend needs the amounts of the log, which --no-amount leaves out")
     if "period" in fitted.data:
-        raise RequestError("--spend needs a fit of purchases at any time, and this one is of opportunities")
+        raise RequestError("--spend needs a fit of purchases at any time, but this fit is of opportunities")
 
 
 def worth(options: Namespace, fitted: Fit, spend: Fit, customers: pd.DataFrame) -> pd.DataFrame:

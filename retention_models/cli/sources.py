@@ -111,8 +111,8 @@ def select_source(options: Namespace, sources: Sequence[Source]) -> Source | Non
     named = [source for source in sources if getattr(options, source.name) is not None]
     if len(named) > 1:
         raise RequestError(
-            f"name one file, not {' and '.join(f'--{source.name}' for source in named)}; run report once for each, "
-            "with the same --output, and the index will list all pages; or name all in a project file: "
+            f"name one file, not {' and '.join(f'--{source.name}' for source in named)}; run report once for each "
+            "file, with the same --output, and the index lists all pages. Or name all files in a project file: "
             "retention-models init FILE ..."
         )
     return named[0] if named else None

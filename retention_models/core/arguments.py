@@ -77,7 +77,9 @@ def require_texts(name: str, value: object, example: str = "") -> None:
     for each in value:
         require_text(f"each of {name}", each)
     if repeated := [each for each in dict.fromkeys(value) if list(value).count(each) > 1]:
-        raise ValueError(f"{name} must name each only once; {', '.join(map(repr, repeated))} stands more than once")
+        raise ValueError(
+            f"{name} must name each item only once; {', '.join(map(repr, repeated))} appears more than once"
+        )
 
 
 def require_renewals(name: str, value: object, least: int) -> None:

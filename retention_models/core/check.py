@@ -15,7 +15,7 @@ class Check(Presentation):
     Attributes
     ----------
     name
-        What was checked.
+        What was checked, as a noun.
     passed
         True, False, or None where the data cannot tell.
     size, limit, unit
@@ -43,10 +43,10 @@ class Check(Presentation):
         """The result in words."""
         return {True: "passed", False: "FAILED", None: "not testable"}[self.passed]
 
+    @property
+    def text(self) -> str:
+        """The detail and, where the check failed, what to do."""
+        return " ".join(filter(None, (self.detail, self.remedy if self.passed is False else "")))
+
     def _parts(self) -> Sequence[Part]:
-        return [
-            Titled(
-                f"{self.name}: {self.verdict}.",
-                " ".join(filter(None, (self.detail, self.remedy if self.passed is False else ""))),
-            )
-        ]
+        return [Titled(f"{self.name}: {self.verdict}.", self.text)]

@@ -53,14 +53,14 @@ def require_end_near(end: dt.date, first: dt.date, last: dt.date, what: str) -> 
     if silence > max(LONGEST_SILENCE, MOST_LENGTHS * (last - first).days):
         raise ValueError(
             f"observation_end {end} lies {silence / MEAN_DAYS['Y']:.0f} years after the last {what}, {last}: "
-            "correct the day, or leave out rows that are not of this business"
+            "correct the date, or leave out rows that do not belong to this business"
         )
 
 
 def require_time_zone(time_zone: object) -> None:
     """An error unless a time zone is a text, or is not stated."""
     if time_zone is not None and not (isinstance(time_zone, str) and time_zone.strip()):
-        raise ValueError(f"time_zone must be the name of one, such as 'Europe/Berlin'; got {time_zone!r}")
+        raise ValueError(f"time_zone must be the name of a time zone, such as 'Europe/Berlin'; got {time_zone!r}")
 
 
 def unit_length(time_unit: str | dt.timedelta) -> pd.Timedelta:

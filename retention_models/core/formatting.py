@@ -167,7 +167,7 @@ def p_value_text(p_value: float) -> str:
     Raises
     ------
     ValueError
-        When it is no number from 0 to 1.
+        When it is not a number from 0 to 1.
 
     Examples
     --------

@@ -80,7 +80,7 @@ class StoredRecord:
             raise ValueError(f"{self._none}: it holds {type(stored).__name__}, no object")
         used = stored.get("format", self.unnamed_format)
         if used is None:
-            raise ValueError(f"{self._none}: it names no format")
+            raise ValueError(f"{self._none}: the format is not stated")
         if type(used) is not int or used not in range(1, self.format + 1):
             raise ValueError(
                 f"this {self.name} has format {used!r} ({_writer(stored)}); version {__version__} reads formats up to "
@@ -129,14 +129,14 @@ def _is_of(value: Any, kind: Any) -> bool:
 def _finite(number: str) -> float:
     """A number of JSON text, which has neither infinity nor NaN."""
     if not math.isfinite(value := float(number)):
-        raise ValueError(f"{number} is no number that it can hold")
+        raise ValueError(f"{number} is not a number that the record can hold")
     return value
 
 
 def _without_repeated_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object of JSON text, in which a name that comes twice would hide a value."""
     if len(found := dict(pairs)) < len(pairs):
-        raise ValueError("a name comes twice in an object")
+        raise ValueError("a name appears twice in an object")
     return found
 
 

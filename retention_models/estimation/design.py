@@ -49,7 +49,7 @@ class Design(Presentation):
         Raises
         ------
         ValueError
-            When the formula is none, or names a column that is absent, misses values or has one level only.
+            When the formula is none, or names a column that is absent, misses values or has only one level.
         """
         parsed = parse_formula(formula)
         raw = _read(frame, parsed.columns, formula)
@@ -65,7 +65,7 @@ class Design(Presentation):
         for factor, known in levels.items():
             if len(known) < 2:
                 raise ValueError(
-                    f"{factor} has one level only ({_join_names(known)}) for all {len(raw):,} customers: "
+                    f"{factor} has only one level ({_join_names(known)}) for all {len(raw):,} customers: "
                     f"it can explain nothing; leave it out of {formula!r}"
                 )
         labels = [parsed.shown(label) for label in matrix.columns]
@@ -116,7 +116,7 @@ class Design(Presentation):
         matrix = _evaluate(parsed, self.formula, raw, encoder_state=encoded, transform_state=_with_numbers(self.states))
         columns = dict(zip(map(parsed.shown, matrix.columns), matrix.to_numpy(dtype=float).T, strict=True))
         if absent := [label for label in self.labels if label not in columns]:
-            raise ValueError(f"{self.formula!r} makes no column {absent[0]}; is the fit that holds it damaged?")
+            raise ValueError(f"{self.formula!r} makes no column {absent[0]}; the stored fit may be damaged")
         numbers = np.column_stack([columns[label] for label in self.labels])
         for label, column in zip(self.labels, numbers.T, strict=True):
             _require(np.isfinite(column), raw.iloc[:, 0].rename(label), "is not finite", "change the formula")
@@ -146,7 +146,7 @@ class Design(Presentation):
         if {call: set(state) for call, state in design.states.items()} != parsed.states:
             raise ValueError(f"{design.formula!r} needs to remember {parsed.states or 'nothing'}; got {design.states}")
         if not (set(design.levels) <= set(parsed.factors.values()) and set(design.numeric) <= set(parsed.columns)):
-            raise ValueError(f"{design.formula!r} has not the columns {_join_names([*design.levels, *design.numeric])}")
+            raise ValueError(f"{design.formula!r} lacks the columns {_join_names([*design.levels, *design.numeric])}")
         return design
 
 
@@ -178,8 +178,8 @@ def _require_few_levels(raw: pd.DataFrame) -> None:
         n = 0 if raw[name].dtype.kind in "biuf" else raw[name].nunique()
         if n > MOST_LEVELS and 2 * n > len(raw):
             raise ValueError(
-                f"{name} has {n:,} levels for {len(raw):,} customers, too many to learn from; "
-                "join levels, or make it a number"
+                f"{name} has {n:,} levels for {len(raw):,} customers, too many to estimate; join levels, or use a "
+                "numeric column"
             )
 
 
@@ -225,7 +225,7 @@ def _with_numbers(state: Any) -> Any:
     if isinstance(state, Mapping):
         return {int(key) if key.isdigit() else key: _with_numbers(value) for key, value in state.items()}
     if not all(type(value) in (int, float) for value in (state if isinstance(state, list) else [state])):
-        raise ValueError(f"what a formula remembers must be numbers; got {state!r}")
+        raise ValueError(f"the stored values of a formula must be numbers; got {state!r}")
     return state
 
 

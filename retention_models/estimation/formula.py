@@ -76,7 +76,7 @@ def parse_formula(formula: str) -> ParsedFormula:
         raise ValueError(f"a formula has at most {MOST_CHARACTERS:,} characters; got {len(formula):,}")
     text, names = _with_own_names(formula)
     if "~" in text:
-        raise ValueError(f"{formula!r} has several sides; name the covariates alone, as in 'gender + channel'")
+        raise ValueError(f"{formula!r} has several sides; write only the covariates, as in 'gender + channel'")
     try:
         if (n := _count_terms(_tree(text))) > MOST_TERMS:
             raise ValueError(f"{formula!r} has {n:,} terms; a formula may have {MOST_TERMS}")
@@ -85,15 +85,15 @@ def parse_formula(formula: str) -> ParsedFormula:
         for factor in factors:
             _check_factor(_tree(factor))
     except RefusedError as error:
-        raise ValueError(f"{_with_columns(str(error), names)} may not stand in a formula: {GRAMMAR}") from None
+        raise ValueError(f"{_with_columns(str(error), names)} is not allowed in a formula: {GRAMMAR}") from None
     except (SyntaxError, RecursionError, MemoryError) as error:
-        raise ValueError(f"{formula!r} is no formula such as 'gender + channel'") from error
+        raise ValueError(f"{formula!r} is not a formula such as 'gender + channel'") from error
     if () not in terms:
-        raise ValueError(f"{formula!r} takes the baseline out, and that is the model itself; leave out 0 and - 1")
+        raise ValueError(f"{formula!r} removes the baseline, which is part of the model; leave out 0 and - 1")
     if "Intercept" in names.values():
         raise ValueError(f"{formula!r} names a column Intercept, as formulas call the baseline; rename the column")
     if not factors:
-        raise ValueError(f"{formula!r} names no covariate; leave it out for a model without")
+        raise ValueError(f"{formula!r} contains no covariate; leave it out for a model without covariates")
     used = {name: column for name, column in names.items() if any(name in factor for factor in factors)}
     shown = {factor: used.get(factor, _with_columns(factor, used)) for factor in factors}
     return ParsedFormula(text, used, shown, terms)

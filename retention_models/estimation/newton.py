@@ -257,7 +257,7 @@ def _simplest(objective: Objective, ends: list[Iterate], failures: list[Converge
     if higher:
         raise ConvergenceError(
             f"{objective.model_class.__name__}: no maximum of the likelihood was found ({higher[0]}); "
-            "is the time unit the one of the data, and are the histories those of customers?"
+            "check that the time unit is that of the data, and that each history is that of one customer"
         )
     equals = [end for end in ends if end.value >= highest - AS_HIGH]
     return min(equals, key=lambda end: (not end.is_interior, len(end.undetermined), end.free.sum()))
@@ -422,7 +422,7 @@ def _newton(
         if is_own or is_done or decrement > previous / 10:
             hessian = None
         previous = decrement
-    raise ConvergenceError("200 steps were not enough", here.value)
+    raise ConvergenceError("the search did not converge in 200 steps", here.value)
 
 
 def _last_step(objective: Objective, here: Iterate, step: Array) -> Iterate:
@@ -441,4 +441,4 @@ def _line_search(objective: Objective, here: Iterate, step: Array, decrement: fl
         value = objective.value(u)
         if value >= here.value + 1e-4 * decrement / 2**halving - rounding:
             return replace(here, u=u, value=value)
-    raise ConvergenceError("no step along the gradient gains likelihood", here.value)
+    raise ConvergenceError("no step along the gradient increases the likelihood", here.value)

@@ -31,7 +31,7 @@ NARROW = 1e-8  # the least variance between cohorts, in log-parameters: they are
 RUNAWAY = 7.0  # distance of the mean of cohorts from all together, in log-parameters, at which nothing holds it
 MODERATE = 1.0  # standard deviation of cohorts in log-parameters up to which a step needs no proof
 HALVINGS = 12  # of a step that lowers the likelihood
-TOO_LITTLE = "they say too little to tell how they differ. Take longer or fewer cohorts, or fit all together"
+TOO_LITTLE = "the data are too few to estimate how cohorts differ. Take longer or fewer cohorts, or fit all together"
 PRECISION = 1e-8  # change of the distribution of cohorts, in log-parameters, at which its estimate stops
 
 

@@ -58,8 +58,8 @@ class Standard:
         for i, label in enumerate(covariates.labels):
             if i >= len(triangle) or abs(triangle[i, i]) < COLLINEAR:
                 raise ValueError(
-                    f"{label} follows from {', '.join(covariates.labels[:i])} for {n}, so that their effects cannot "
-                    "be told apart; leave one of them out"
+                    f"{label} follows from {', '.join(covariates.labels[:i])} for {n}, so their effects cannot be "
+                    "separated; leave one of them out"
                 )
         spread = triangle * deviation
         return cls(covariates.link, covariates.labels, np.linalg.solve(spread.T, centred.T).T[row], mean, spread)

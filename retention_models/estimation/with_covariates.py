@@ -183,8 +183,8 @@ class CovariateObjective(Objective):
         label = max(parts, key=lambda name: parts[name][0])
         where = "minus infinity" if parts[label][1] < 0 else "infinity"
         raise SeparationError(
-            f"{label} runs to {where}: with some of its values customers never do, or always do, what it explains; "
-            "join such a level with another one, or leave the covariate out",
+            f"{label} runs to {where}: for some of its values, no customers or all customers do what it explains. "
+            "Join such a level with another one, or leave the covariate out",
             maximum.value,
         )
 
@@ -258,6 +258,6 @@ def _check_reach(objective: CovariateObjective, shift: Array) -> None:
             for mean, spread, label in zip(each.mean, np.sum(each.spread**2, axis=0), each.labels, strict=True)
         )
         raise ValueError(
-            f"{largest[1]} is so far from 0 for all customers that the model of a customer with 0 cannot be told; "
-            "take a typical value off it, for example scale(year), or years since 2020 in a column"
+            f"{largest[1]} is so far from 0 for all customers that the model of a customer with 0 cannot be "
+            f"estimated; subtract a typical value, for example scale(year), or years since 2020 in a column"
         )

@@ -8,7 +8,7 @@
 - ``holdout_scores``: forecast error in the holdout; ``holdout_by_frequency``, ``holdout_by_group``
 - ``actual_over_expected``: whether a model expects too much or too little of a segment
 - ``calibration``: whether forecast distributions are calibrated
-- ``alive_reliability``: whether customers held for lost stay away; ``alive_check``; ``fit_pause``
+- ``alive_reliability``: whether customers classified as lost stay away; ``alive_check``; ``fit_pause``
 - ``tracking``: actual and expected purchases by calendar period; ``season_left``
 - ``gain_table``: whether the ranking of customers finds the buyers; ``concentration``
 - ``timing_check``: whether random purchase times are adequate; ``holdout_check``, ``backtest_check``

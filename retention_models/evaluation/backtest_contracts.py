@@ -76,9 +76,9 @@ def backtest_retention(
 
     Notes
     -----
-    With ``events`` each origin has the season and the events that its data show, and is told of the events to come.
-    Those that are new after the origin have the effect that the whole log shows. So the forecasts are not what could
-    have been known then: they say how much of the errors the calendar explains.
+    With ``events``, each origin has the season and the events that its data show, and knows the months of future
+    events. Events that are new after the origin have the effect that the whole log shows. The forecasts are therefore
+    not those of the time: they show how much of the errors the calendar explains.
 
     Raises
     ------

@@ -25,24 +25,34 @@ def backtest_check(backtest: pd.DataFrame) -> Check:
         Passed if every interval held. Not testable without origins, or if an origin had fewer than 100 repeat
         purchases, or too short a history: shorter than the horizon and than a quarter of the log.
     """
-    name, reason = "forecast totals at earlier dates", missing_history(backtest)
+    name, reason = "Forecasts at earlier dates", missing_history(backtest)
     if reason:
         return Check(name, None, detail=reason)
     if backtest.empty:
         return Check(
-            name, None, detail="There is no earlier date at which such a forecast could be held against what came."
+            name,
+            None,
+            detail="There is no earlier date at which such a forecast could be compared with the actual total.",
         )
     n, held, error = len(backtest), int(backtest["inside"].sum()), backtest["error"]
     same_side = {n: ", each time above it", -n: ", each time below it"}.get(int(np.sign(error).sum()), "")
     shared = window_overlap(backtest)
     overlap = f" The {n} windows overlap by {100 * shared:.0f} %, so they are fewer than {n} trials." if shared else ""
     detail = (
-        f"At {held} of {n} earlier dates what came true lay inside the interval; it differed from the forecast by "
+        f"At {held} of {n} earlier dates the actual total lay inside the interval. It differed from the forecast by "
         f"{100 * error.abs().mean():.0f} % on average, from {100 * error.min():+.0f} % to {100 * error.max():+.0f} %"
-        f"{same_side if n > 1 else ''}.{overlap} The interval knows how uncertain the parameters are and what chance "
-        "does, not whether the model is right."
+        f"{same_side if n > 1 else ''}.{overlap} The interval covers parameters and chance, but not an error of the "
+        "model."
     )
-    return Check(name, held == n, detail=detail)
+    return Check(
+        name,
+        held == n,
+        size=float(n - held),
+        limit=0.0,
+        unit="forecasts outside their interval",
+        detail=detail,
+        remedy="Plan with the planning range, which counts these errors.",
+    )
 
 
 def missing_history(backtest: pd.DataFrame) -> str:

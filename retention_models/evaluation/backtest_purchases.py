@@ -71,7 +71,7 @@ class Backtest(Presentation):
         Raises
         ------
         ValueError
-            When ``level`` is not a share, or ``of`` is none of the two.
+            When ``level`` is not a share, or ``of`` is neither of the two.
         """
         check_choice("of", of, ("counts", "value"))
         errors = None if self.past_errors is None else getattr(self.past_errors, of)
@@ -220,8 +220,8 @@ def _windows(days: Sequence[date], end: date, horizon: float, time_unit: Any, mo
     if late := [day for day in days if until.get(day, date.max) > end]:
         raise ValueError(
             f"origin {late[0]} plus {span_name(horizon, str(time_unit))} ends after the log, {end} ({len(late)} of "
-            f"{len(days)} origins); evaluation.earlier_origins proposes some (a log that runs on without purchases "
-            "needs observation_end)"
+            f"{len(days)} origins); evaluation.earlier_origins proposes some (state observation_end if the log "
+            "continues without purchases)"
         )
     return until
 
@@ -236,8 +236,8 @@ def _opportunities(log: Transactions, origin: date, until: date, horizon: float,
     """The log as opportunities up to an origin, which must end one, with the horizon as the holdout period."""
     if horizon % 1 or log.acquired_after is not None:
         raise ValueError(
-            "a model of opportunities is followed over whole ones, from the first customer on: horizon must be a whole "
-            f"number, and the log without acquired_after; got {horizon!r} and {log.acquired_after}"
+            "for a model of opportunities, horizon must be a whole number of opportunities, and the log must have "
+            f"no acquired_after; got {horizon!r} and {log.acquired_after}"
         )
     return opportunities(log, period=time_unit, calibration_end=origin, observation_end=until)
 

@@ -95,7 +95,8 @@ def projections(retention_table: Any, *, renewals: int) -> pd.DataFrame:
     require_whole("renewals", renewals, 1)
     if not first + renewals < tenure[-1]:
         raise ValueError(
-            f"renewals must be a whole number of which some of the table's {len(tenure)} are left; got {renewals!r}"
+            f"renewals must be a whole number from 0 to {len(tenure) - 1}, as the table has "
+            f"{len(tenure)}; got {renewals!r}"
         )
     curve = Curve(tenure, at_risk, lost, start=float(first))
     ahead = np.arange(first, tenure[-1] + 1)

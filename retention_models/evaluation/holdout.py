@@ -235,8 +235,9 @@ def holdout_check(fit: Fitted, customers: Any, *, level: float = 0.95) -> Check:
     >>> import retention_models as rm
     >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
     >>> print(rm.evaluation.holdout_check(rm.fit(rm.BGNBD, customers), customers))
-    holdout total: FAILED. 1,653 purchases were expected in the holdout (95 % interval 1,459 to 1,859), and 1,882 came:
-    14 % more. The interval covers parameters and chance, but not an error of the model.
+    Holdout total: FAILED. 1,653 purchases were expected in the holdout (95 % interval 1,459 to 1,859). The actual
+    number is 1,882: 14 % more. The interval covers parameters and chance, but not an error of the model. Plan
+    with the planning range, which counts the errors of earlier forecasts.
     """
     customers = open_customers(customers)
     score = _scores(Holdout.from_fit(fit, customers), customers, level)
@@ -246,18 +247,24 @@ def holdout_check(fit: Fitted, customers: Any, *, level: float = 0.95) -> Check:
     failed = not held and abs(error) > TOLERABLE
     verdict = " The interval covers parameters and chance, but not an error of the model." if failed else ""
     return Check(
-        "holdout total",
+        "Holdout total",
         not failed,
+        size=100 * abs(float(error)),
+        limit=100 * TOLERABLE,
+        unit="% of the expected purchases",
         detail=f"{score['expected']:,.0f} purchases were expected in the holdout ({100 * level:g} % interval "
-        f"{score['purchases_lower']:,.0f} to {score['purchases_upper']:,.0f}), and {score['actual']:,.0f} came"
-        f"{'' if held else off}.{verdict}",
+        f"{score['purchases_lower']:,.0f} to {score['purchases_upper']:,.0f}). The actual number is "
+        f"{score['actual']:,.0f}{'' if held else off}.{verdict}",
+        remedy="Plan with the planning range, which counts the errors of earlier forecasts.",
     )
 
 
 def _scores(holdout: Holdout, customers: Any, level: float) -> dict[str, float]:
     durations = np.unique(holdout.horizon)
     if len(durations) > 1:
-        raise ValueError(f"holdout_duration has {len(durations)} values; take customers with one of them at a time")
+        raise ValueError(
+            f"holdout_duration has {len(durations)} values; pass the customers of one holdout_duration at a time"
+        )
     total = predict_total(holdout.source, customers, float(durations[0]), level).iloc[0]
     actual = float(holdout.weight @ holdout.actual)
     off = holdout.expected_purchases() - holdout.actual

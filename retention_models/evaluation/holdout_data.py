@@ -53,12 +53,12 @@ def named_fits(fits: Fits) -> dict[str, Uncertainty]:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(
-                f"{', '.join(twice)} stands more than once among the fits; name them, as in "
+                f"{', '.join(twice)} appears more than once among the fits; name them, as in "
                 "{'plain': fit, 'by plan': other}"
             )
         by_name = dict(zip(names, sources, strict=True))
     if not by_name:
-        raise ValueError("there are no fits to judge; pass one, or several by name")
+        raise ValueError("there are no fits to compare; pass one fit, or several by name")
     return by_name
 
 
@@ -92,7 +92,7 @@ def common_measure(fits: Mapping[str, Uncertainty], what: str, given: Any, other
     for who, measure in measures[1:]:
         if not same_measure(what, measure, measures[0][1]):
             raise ValueError(
-                f"{measures[0][0]} with {what} {measures[0][1]!r}, {who} with {measure!r}; judge by one {what}, "
+                f"{measures[0][0]} with {what} {measures[0][1]!r}, {who} with {measure!r}; compare by one {what}, "
                 "that of the fits, which need not be given"
             )
     return measures[0][1] if measures else otherwise
@@ -134,7 +134,7 @@ class Holdout:
         by_name = dict(zip((*names, *HOLDOUT), table.columns, strict=True))
         wrong = table.weight[(by_name[HOLDOUT[0]] < 0) | (by_name[HOLDOUT[0]] % 1 != 0)].sum()
         if wrong:
-            raise ValueError(f"holdout_frequency is no count for {wrong:,.0f} customers; it must be 0, 1, 2, ...")
+            raise ValueError(f"holdout_frequency is not a count for {wrong:,.0f} customers; it must be 0, 1, 2, ...")
         after = [by_name[column] for column in HOLDOUT]
         return {
             name: cls(source, table, own_rows(name, source, table, by_name), by_name["frequency"], *after)

@@ -112,8 +112,8 @@ def concentration(values: ArrayLike, *, steps: int = 100) -> pd.DataFrame:
     wrong = int(np.sum(~(np.isfinite(amounts) & (amounts >= 0))))
     if wrong or not amounts.sum() > 0:
         raise ValueError(
-            "values must be finite numbers with a positive sum, none below 0, else there are no shares of it; "
-            f"{wrong:,} of {amounts.size:,} are negative or no number, and the sum is {amounts.sum():g}"
+            "values must be finite numbers of 0 or more, and their sum must be positive; "
+            f"{wrong:,} of {amounts.size:,} are negative or not a number, and the sum is {amounts.sum():g}"
         )
     share = np.linspace(0, 1, steps + 1)
     held = _running_total(amounts, amounts, np.ones(len(amounts)), share)

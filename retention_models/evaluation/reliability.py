@@ -1,4 +1,4 @@
-"""Whether P(alive) means what it says: customers held for lost who bought again.
+"""Whether P(alive) means what it says: customers classified as lost who bought again.
 
 A customer who bought in the holdout was alive. So of customers with a low P(alive), no larger share may come back than
 their mean P(alive), beyond chance. More come back where silence is often a pause, which models of leaving do not know.
@@ -38,10 +38,10 @@ def alive_reliability(fit: Fitted, customers: Any) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``at_most``, the limit of P(alive): 0.05, 0.1, 0.2 and 0.3. Number of ``customers`` with at most
-        that, their mean ``probability_alive``, the share of them that ``came_back`` in the holdout with Wilson's
-        interval of 2.5 standard errors, ``came_back_lower, came_back_upper``, and ``refuted``: whether its lower end
-        exceeds their mean P(alive). Limits with fewer than 30 customers are left out.
+        Indexed by ``at_most``, the limit of P(alive): 0.05, 0.1, 0.2 and 0.3. The columns are the number of
+        ``customers`` with at most that, their mean ``probability_alive``, and the share that ``came_back`` in the
+        holdout. ``came_back_lower, came_back_upper`` is Wilson's interval of 2.5 standard errors. ``refuted``: whether
+        its lower limit exceeds the mean P(alive). Limits with fewer than 30 customers are left out.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def alive_reliability(fit: Fitted, customers: Any) -> pd.DataFrame:
 
 
 def fit_pause(fit: Fitted, customers: Any) -> float:
-    """The share of customers held for lost who only pause, by who came back in the holdout.
+    """The share of customers classified as lost who only pause, estimated from returns in the holdout.
 
     Parameters
     ----------
@@ -146,12 +146,12 @@ def alive_check(reliability: pd.DataFrame, fit: Fitted | None = None) -> Check:
     >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
     >>> table = rm.evaluation.alive_reliability(rm.fit(rm.MBGNBD, customers), customers)
     >>> print(rm.evaluation.alive_check(table))
-    customers held for lost stay away: FAILED. Of 37 customers with a P(alive) of at most 10 % (5.1 % on average),
+    P(alive) in the holdout: FAILED. Of 37 customers with a P(alive) of at most 10 % (5.1 % on average),
     43.2 % bought again. Silence in this log is often a pause, so it cannot say who has left.
     """
-    name = "customers held for lost stay away"
+    name = "P(alive) in the holdout"
     if fit is not None and not shows_leaving(uncertainty_of(fit).fit):
-        return Check("the log shows that customers leave", False, detail=NO_SIGN)
+        return Check("Signs of churn in the log", False, detail=NO_SIGN)
     if reliability.empty:
         return Check(
             name, None, detail=f"Fewer than {FEWEST} customers have a P(alive) of at most {100 * LIMITS[-1]:.0f} %."

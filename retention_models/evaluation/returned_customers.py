@@ -79,7 +79,9 @@ def second_spells(fit: Fit, spells: Spells, *, period: Period, level: float = 0.
     """
     contract_uncertainty(fit)
     if fit.covariate_terms.n:
-        raise ValueError("the fit has covariates; fit the model without them to compare second spells with first ones")
+        raise ValueError(
+            "the fit has covariates; fit the model without covariates to compare second spells with first spells"
+        )
     back, customers = (pd.DataFrame(), 0) if isinstance(spells, Snapshot) else _second_spells(spells, period)
     columns = ["customers", "renewals", "lost", "if_sorting", "if_habit", "sorting_share"]
     columns += ["sorting_share_lower", "sorting_share_upper"]

@@ -37,8 +37,8 @@ def actual_over_expected(fit: Fitted, customers: Any, by: Labels, *, level: floa
     -------
     pandas.DataFrame
         Indexed by ``segment``: number of ``customers``, ``actual`` and ``expected`` purchases in the holdout, and
-        ``ratio`` of the two with its confidence interval ``ratio_lower, ratio_upper``. ``is_biased`` tells whether the
-        model is off by more than 10 %, beyond chance: the interval then leaves out 1.
+        ``ratio`` of the two with its confidence interval ``ratio_lower, ratio_upper``. ``is_biased``: whether the model
+        is off by more than 10 %, and the interval excludes 1.
 
     Raises
     ------
@@ -47,11 +47,11 @@ def actual_over_expected(fit: Fitted, customers: Any, by: Labels, *, level: floa
 
     Notes
     -----
-    The interval is exp(l +- t s / (actual + 1/2)) with l = log((actual + 1/2) / (expected + 1/2)). s^2 is the larger of
-    two variances: the sum of squared forecast errors of the customers, times n / (n - 1), and the variance by chance
-    under the model. t is the quantile of Student's t with n - 1 degrees of freedom, of n customers. The larger variance
-    makes it somewhat wide: where the model is right, it holds in 97.6 % of segments instead of 95 %. A segment of one
-    customer has no interval but 0 to infinity.
+    The interval is exp(l +- t s / (actual + 1/2)) with l = log((actual + 1/2) / (expected + 1/2)). The variance s^2 is
+    the larger of two: the sum of squared forecast errors of the customers, times n / (n - 1), and the variance by
+    chance under the model. The quantile t is that of Student's t with n - 1 degrees of freedom, for n customers. The
+    larger variance makes it somewhat wide: where the model is right, it holds in 97.6 % of segments instead of 95 %. A
+    segment of one customer has no interval but 0 to infinity.
 
     Examples
     --------

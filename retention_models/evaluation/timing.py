@@ -14,7 +14,7 @@ from retention_models.logs.transactions.checks.regularity import (
     spread_sentence,
 )
 
-NAME = "models of random timing will do"
+NAME = "Models with random purchase times"
 MOST_STAGES = 8  # beyond, gaps vary by a third of their mean and less, and each further k costs more than it tells
 
 
@@ -39,7 +39,7 @@ def timing_check(transactions: Any, customers: Any, *, cnbd: Fit | None = None) 
     Raises
     ------
     TypeError, ValueError
-        When ``cnbd`` is no fit, or one of another model.
+        When ``cnbd`` is not a fit, or is a fit of another model.
 
     Notes
     -----
@@ -52,9 +52,9 @@ def timing_check(transactions: Any, customers: Any, *, cnbd: Fit | None = None) 
     >>> import retention_models as rm
     >>> log = rm.datasets.load_cdnow()
     >>> print(rm.evaluation.timing_check(log, rm.summarize(log, calibration_end="1997-09-30")))
-    models of random timing will do: passed. Of 734 customers whose first three purchases are not on three days in a
+    Models with random purchase times: passed. Of 734 customers whose first three purchases are not on three days in a
     row, the time of the second between the others has 111 % of the variance that chance would give it. In MBG/CNBD-k
-    the likeliest k is 1, which is random timing: it gains nothing.
+    the most likely k is 1, which is random timing.
     """
     if cnbd is not None:
         require_fit(cnbd)
@@ -64,13 +64,23 @@ def timing_check(transactions: Any, customers: Any, *, cnbd: Fit | None = None) 
     seen = spread_sentence(n, ratio)
     if cnbd is None and n >= FEWEST_CUSTOMERS and ratio < 3 / (2 * MOST_STAGES + 1):
         return Check(
-            NAME, None, detail=f"{seen}: purchases come by the date, and MBG/CNBD-k is not tried; see read_contracts."
+            NAME,
+            None,
+            detail=f"{seen}: purchases come at fixed dates, and MBG/CNBD-k is not fitted; see read_contracts.",
         )
     found = cnbd or fit(MBGCNBD, customers)
     k = found.model.k
     name = "MBG/CNBD-k" if isinstance(found.model, MBGCNBD) else "BG/CNBD-k"
     if k == 1:
-        likeliest = f"In {name} the likeliest k is 1, which is random timing: it gains nothing."
+        likeliest = f"In {name} the most likely k is 1, which is random timing."
     else:
-        likeliest = f"In {name} the likeliest k is {k}, which is regular timing: it is worth trying."
-    return Check(NAME, k == 1, detail=f"{seen}. {likeliest}")
+        likeliest = f"In {name} the most likely k is {k}, which is regular timing."
+    return Check(
+        NAME,
+        k == 1,
+        size=float(k),
+        limit=1.0,
+        unit="k of the gaps",
+        detail=f"{seen}. {likeliest}",
+        remedy=f"Compare the forecasts of {name} with those of the other models.",
+    )

@@ -34,8 +34,8 @@ def read_paths(retention_table: Any, calendar_by: Sequence[str], churn: Array | 
     missing = [name for name in calendar_by if name not in frame]
     if missing:
         raise ValueError(
-            f"{join_names(missing)} not in the table; calendar_by names the columns that tell calendars apart, "
-            "and calendar_by=[] says that all customers met the same calendar"
+            f"{join_names(missing)} not in the table; calendar_by names the columns by which calendars differ; "
+            "calendar_by=[] states that all customers have the same calendar"
         )
     labels = frame.reset_index(drop=True).set_axis(range(len(calendar_by)), axis=1)
     if churn is not None:
@@ -109,8 +109,8 @@ def _check_one_value(tenure: Array, path: NDArray[np.int64], covariates: Any, na
     differs = np.flatnonzero(both[first] != both[first - 1])
     raise ValueError(
         f"{names[differs[0]] if len(differs) else 'a covariate'} has several values in the same path at tenure "
-        f"{tenure[first]:g} ({np.count_nonzero(is_again):,} such cells); name in calendar_by the columns that tell "
-        "these customers apart"
+        f"{tenure[first]:g} ({np.count_nonzero(is_again):,} such cells); name in calendar_by the columns that "
+        "separate these customers"
     )
 
 
@@ -121,6 +121,6 @@ def _check_every_renewal(tenure: Array, path: NDArray[np.int64]) -> None:
     if missing:
         first = expected[tenure != expected][0]
         raise ValueError(
-            f"{missing:,.0f} renewals before those of a path have no row (first: renewal {first:g}), and what the "
-            "calendar was then is not known; add rows with at_risk 0 and lost 0"
+            f"{missing:,.0f} renewals before those of a path have no row (first: renewal {first:g}), so the "
+            "calendar of these months is not known; add rows with at_risk 0 and lost 0"
         )

@@ -137,7 +137,7 @@ def _seasons(values: pd.Series[Any], months: pd.PeriodIndex, ahead: pd.PeriodInd
     unseen = sorted({f"{month:02d}" for month in ahead.month} - {f"{month:02d}" for month in by_month})
     if unseen:
         raise ValueError(
-            f"{SEASON} {join_names(unseen)} was never seen, and a season needs every month of the year; "
-            f"leave {SEASON} out"
+            f"{SEASON} {join_names(unseen)} is not in the table, and a season needs every month of the year; leave "
+            f"{SEASON} out"
         )
     return [by_month[month] for month in ahead.month]

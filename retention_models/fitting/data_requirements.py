@@ -22,25 +22,28 @@ def require_enough(model_class: type[Model], table: CustomerTable, left_out: Map
         reasons = " and ".join(f"{count:,} {reason}" for reason, count in left_out.items())
         hint = "; a log in which nothing costs anything is one without amounts" if PAID_NOTHING in left_out else ""
         raise ValueError(
-            f"{name} describes how customers differ and needs more of them; the table has {n:g}"
+            f"{name} describes how customers differ, and needs more customers; the table has {n:g}"
             f"{f' besides {reasons}' if reasons else ''}{hint}"
         )
     if "frequency" in model_class.columns:
         frequency = table.columns[model_class.columns.index("frequency")]
         if not np.any(frequency * table.weight > 0):
             raise ValueError(
-                f"{name} learns from repeat purchases, and frequency is 0 for all {n:,.0f} customers; "
-                "is calibration_end too early, or granularity too coarse?"
+                f"{name} is estimated from repeat purchases, but frequency is 0 for all {n:,.0f} customers; "
+                "calibration_end may be too early, or granularity too coarse"
             )
     if "monetary_value" in model_class.columns:
         amount = table.columns[model_class.columns.index("monetary_value")][table.weight > 0]
         if np.ptp(amount) <= SAME_AMOUNT * amount.max():
             raise ValueError(
-                f"{name} learns from how amounts differ, and all {n:,.0f} repeat buyers paid {amount.max():.6g} a "
+                f"{name} is estimated from differences between amounts, but all {n:,.0f} repeat buyers paid "
+                f"{amount.max():.6g} a "
                 "purchase; leave amounts out (amount=None), and multiply what is counted by that"
             )
     if np.count_nonzero(table.weight) == 1:
-        raise ValueError(f"{name} learns from differences, and all {n:,.0f} customers have the same history")
+        raise ValueError(
+            f"{name} is estimated from differences between customers, but all {n:,.0f} customers have the same history"
+        )
 
 
 def require_tenures(model_class: type[Model], table: CustomerTable, robust: bool) -> None:
@@ -48,9 +51,11 @@ def require_tenures(model_class: type[Model], table: CustomerTable, robust: bool
     name, parameters = model_class.__name__, len(parameter_names(model_class))
     _, at_risk, lost = table.columns
     if not np.any(lost > 0):
-        raise ValueError(f"{name} learns from customers who leave, and lost is 0 in all rows; observe them for longer")
+        raise ValueError(
+            f"{name} is estimated from customers who leave, but lost is 0 in all rows; observe the customers for longer"
+        )
     if not np.any(lost < at_risk):
-        raise ValueError(f"{name} learns from customers who stay, and lost equals at_risk in all rows")
+        raise ValueError(f"{name} is estimated from customers who stay, but lost equals at_risk in all rows")
     tenures = np.count_nonzero(at_risk > 0)
     if tenures < parameters:
         raise ValueError(
@@ -59,7 +64,7 @@ def require_tenures(model_class: type[Model], table: CustomerTable, robust: bool
         )
     _require_losses_before_the_last(model_class, table)
     if robust:
-        raise ValueError("robust errors need a row for each customer, and a retention table holds only their sums")
+        raise ValueError("robust errors need a row for each customer, but a retention table has only their sums")
 
 
 def require_roles(model_class: type[Model], roles: Iterable[str]) -> None:
@@ -83,8 +88,8 @@ def require_not_explained(model_class: type[Model], names: Sequence[str], role: 
     circular = [name for name in names if name in outcomes or name.startswith("holdout_")]
     if circular:
         raise ValueError(
-            f"{', '.join(circular)} is what {model_class.__name__} is to explain, or came after it, and cannot be a "
-            "covariate; take what was known of the customers when they came"
+            f"{', '.join(circular)} is what {model_class.__name__} is to explain, or is later, so it cannot be a "
+            "covariate; use what was known of the customers at their start"
         )
 
 
@@ -105,7 +110,6 @@ def _require_losses_before_the_last(model_class: type[Model], table: CustomerTab
     last = float(tenure[at_risk > 0].max())
     if "c" in parameter_names(model_class) and not np.any(lost[tenure < last] > 0):
         raise ValueError(
-            f"{model_class.__name__} has a chance to leave that may grow with tenure, and nobody was lost before "
-            f"renewal {last:g}, the last of the table: how fast it grows is not known; observe customers for longer, "
-            "or choose a model without c"
+            f"{model_class.__name__} may have a risk of churn that grows with tenure, but no customer was lost "
+            f"before renewal {last:g}, the last of the table. Observe customers for longer, or choose a model without c"
         )

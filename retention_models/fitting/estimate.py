@@ -136,8 +136,8 @@ def fit(
       where C(t) adds up [u^c - (u - 1)^c] exp(z'g) over the renewals u up to t. Fader & Hardie (2020), "Incorporating
       Time-Varying Covariates in a Simple Mixture Model for Discrete-Time Duration Data", with a beta instead of a gamma
       mixture. If the table has the column ``calendar`` (``logs.with_events``), forecasts and values follow the
-      calendar: the column ``month`` goes on with the months of the year, and any other keeps its last value, so no
-      event comes again. Without that column, or where covariates differ within a month, they take covariates of 0.
+      calendar. The column ``month`` continues with the months of the year. Any other column keeps its last value, so no
+      event happens again. Without that column, or where covariates differ within a month, they take covariates of 0.
       ``forecast.predict_retention`` takes any others.
 
     Rates as in Fader & Hardie (2007), "Incorporating Time-Invariant Covariates into the Pareto/NBD and BG/NBD Models".
@@ -188,7 +188,7 @@ def fit(
     covariate_terms, blocks = _apply_formulas(model_class, asked, customers, table)
     if CALENDAR not in asked and calendar_by != "cohort":
         raise ValueError(
-            f"calendar_by={calendar_by!r} belongs to calendar_covariates, which are missing; state them or leave it out"
+            f"calendar_by={calendar_by!r} is used only with calendar_covariates; state these, or leave calendar_by out"
         )
     if CALENDAR in asked:
         names = (calendar_by,) if isinstance(calendar_by, str) else tuple(calendar_by)
@@ -334,7 +334,7 @@ def fitted_table(fit: Fit, customers: Any) -> CustomerTable:
     """
     model_class = type(fit.model)
     if "at_risk" in model_class.columns:
-        raise ValueError("a row for each customer is needed, and a retention table holds only their sums")
+        raise ValueError("a row for each customer is needed, but a retention table has only their sums")
     table = read_table(customers, (*model_class.columns, *averaged_columns(model_class)))
     is_informative = ~_is_uninformative(model_class, table)[table.row]
     require_fitted_to(fit, table.of_columns(len(model_class.columns)).of_lines(is_informative))

@@ -34,10 +34,12 @@ def homogeneity_check(
     at once (Bonferroni). The likelihood-ratio test is shown but does not decide: with many customers, a harmless
     difference is significant.
     """
-    name = "the groups agree"
+    name = "Differences between groups"
     if len(groups) < 2:
         return Check(
-            name, None, detail=f"{len(groups)} of the groups could be fitted on its own; it takes two to compare."
+            name,
+            None,
+            detail=f"Only {len(groups)} of the groups could be fitted by itself, and a comparison needs two.",
         )
     quantity = _comparison_quantity(type(pooled.model))
     arguments = {label: _arguments(pooled, tables[label]) for label in groups}
@@ -59,10 +61,14 @@ def homogeneity_check(
     return Check(
         name,
         not beyond,
+        size=100 * abs(difference),
+        limit=100 * tolerance,
+        unit="% of the value of all",
         detail=f"The {_quantity_text(pooled, argument)} differs most from that of all in {furthest}: "
         f"{difference:+.0%} (interval {lower:+.0%} to {upper:+.0%}). Up to {tolerance:.0%} is tolerated; the interval "
         f"holds at {LEVEL:.0%} for all {len(groups)} groups at once. Likelihood-ratio test of equal parameters: "
         f"{chi_squared_statement(gain, parameters)}, {p_statement(float(chdtrc(max(parameters, 1), max(gain, 0.0))))}.",
+        remedy="Fit each group by itself: fit(..., by=...).",
     )
 
 

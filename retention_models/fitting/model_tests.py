@@ -115,17 +115,17 @@ def likelihood_ratio(
 
     Notes
     -----
-    If the simpler model lies at a limit of the richer one (customers who are all alike), the reference
-    distribution is an even mixture of chi-squared with 0 and 1 degrees of freedom: Self & Liang (1987), Journal of the
-    American Statistical Association 82, 605-610.
+    If the simpler model lies at a limit of the richer one (customers who are all alike), the reference distribution is
+    an even mixture of chi-squared with 0 and 1 degrees of freedom. See Self & Liang (1987), Journal of the American
+    Statistical Association 82, 605-610.
 
     If the reference distribution is unknown, a bound is tried first. Each model is fitted to one half of the customers.
     The gain of the richer model on the other half bounds the p-value by e^-gain (Wasserman, Ramdas & Balakrishnan 2020,
     "Universal Inference", PNAS 117, 16880-16890). If the bound does not decide, customers of the same ages are
-    simulated from the simpler model and both models are fitted to them (parametric bootstrap), until five such tables
-    gain as much (Besag & Clifford 1991, Biometrika 78, 301-304). This takes seconds, or minutes if the likelihood is
-    nearly flat. Simulated purchases can happen at any moment. If real gaps are as short as the granularity of the log,
-    rounding alone makes them look regular.
+    simulated from the simpler model, and both models are fitted to them (parametric bootstrap). The simulation ends
+    when five such tables have gained as much (Besag & Clifford 1991, Biometrika 78, 301-304). This takes seconds, or
+    minutes if the likelihood is nearly flat. Simulated purchases can happen at any moment. If real gaps are as short as
+    the granularity of the log, rounding alone makes them look regular.
 
     Examples
     --------
@@ -145,7 +145,9 @@ def likelihood_ratio(
     if richer.covariate_terms.n or simpler.covariate_terms.n:
         return _of_covariates(simpler, richer, names[1])
     if not lies_within(simpler, richer):
-        raise ValueError(f"{names[0]} is no special case of {names[1]}; compare them by AIC and by their forecasts")
+        raise ValueError(
+            f"{names[0]} is not a special case of {names[1]}; compare the models by AIC and by their forecasts"
+        )
     if simpler.data.get("sha256") != richer.data.get("sha256"):
         raise ValueError("both models must be fitted to the same data for their likelihoods to be compared")
     statistic = max(2 * (richer.log_likelihood - simpler.log_likelihood), 0.0)
@@ -264,8 +266,8 @@ def _of_covariates(simpler: Fit, richer: Fit, name: str) -> LikelihoodRatio:
     added = _added(simpler, richer)
     if not lies_within(simpler, richer):
         raise ValueError(
-            "the one fit must have the model of the other and all its covariates, and more; "
-            "compare such fits by AIC and by their forecasts"
+            "one fit must have the same model and all covariates of the other, and more; compare other fits by AIC "
+            "and by their forecasts"
         )
     if simpler.data.get("sha256") != richer.data.get("sha256"):
         raise ValueError("both models must be fitted to the same data for their likelihoods to be compared")

@@ -40,8 +40,8 @@ def fit_pooled(model_class: type[Model], retention_table: Any, *, by: str = "coh
     Fit
         A fit whose ``groups`` hold the partially pooled fit of each cohort, and whose parameters are those of all
         customers together. Forecasts and values take the fit of each customer's cohort; a cohort that is not in the
-        table is one of which nothing else is known. A note says how much the cohorts differ. ``log_likelihood`` is that
-        of the cohorts. ``fit(model, table, by="cohort")`` fits each cohort without pooling.
+        table is treated as an unknown cohort. A note says how much the cohorts differ. ``log_likelihood`` is that of
+        the cohorts. ``fit(model, table, by="cohort")`` fits each cohort without pooling.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def fit_pooled(model_class: type[Model], retention_table: Any, *, by: str = "coh
         When ``fit`` raises it, when there are fewer than three cohorts, or when a parameter of all customers together
         reaches a limit.
     ConvergenceError
-        When the cohorts say too little to tell how they differ.
+        When the cohorts are too few or too small to estimate how they differ.
 
     Notes
     -----
@@ -85,7 +85,7 @@ def fit_pooled(model_class: type[Model], retention_table: Any, *, by: str = "coh
     table = read_table(retention_table, model_class.columns)
     groups = read_groups(retention_table, by)
     if len(groups) < 3:
-        raise ValueError(f"how much cohorts differ takes three of them to tell; {by} has {len(groups)}")
+        raise ValueError(f"differences between cohorts need at least three cohorts; {by} has {len(groups)}")
     found = pool(model_class, _line_columns(table), _codes(groups), np.log(together.params.to_numpy()))
     fits = {
         label: _cohort_fit(together, table.of_lines(lines).by_tenure(), found, i)
@@ -152,19 +152,19 @@ def cohort_check(
     require_renewals("renewals", renewals, 1)
     require_number("tolerance", tolerance, 0)
     require_level(level)
-    name = "cohorts leave alike"
+    name = "Differences between cohorts"
     columns = ["customers", "share", "share_lower", "share_upper", "difference"]
     require_text("by", by)
     there = open_customers(retention_table).columns
     if by not in there and by != "cohort":
-        raise ValueError(f"by={by!r} is no column of the table; it has {', '.join(map(str, there))}")
+        raise ValueError(f"by={by!r} is not a column of the table; it has {', '.join(map(str, there))}")
     if by not in there:
-        told = f"The table has no column {by!r}, so there are no cohorts to compare."
-        return pd.DataFrame(columns=columns), Check(name, None, detail=told)
+        reason = f"The table has no column {by!r}, so there are no cohorts to compare."
+        return pd.DataFrame(columns=columns), Check(name, None, detail=reason)
     try:
         pooled = fit_pooled(model_class, retention_table, by=by)
     except (ValueError, ConvergenceError, np.linalg.LinAlgError) as error:
-        return pd.DataFrame(columns=columns), Check(name, None, detail=f"This cannot be told: {error}.")
+        return pd.DataFrame(columns=columns), Check(name, None, detail=f"The cohorts cannot be compared: {error}.")
     ahead = Rows((np.array([float(renewals)]),))
 
     def share(model: Any, tenure: Array) -> Array:
@@ -182,12 +182,20 @@ def cohort_check(
     beyond = int(((off["share_lower"] > tolerance) | (off["share_upper"] < -tolerance)).sum())
     _, own_share, lowest, highest, _ = rows[furthest := max(rows, key=lambda label: abs(rows[label][-1]))]
     detail = (
-        f"{100 * everybody:.0f} % of all customers are expected to be there after renewal {renewals}. The cohort "
+        f"{100 * everybody:.0f} % of all customers are expected to remain after renewal {renewals}. The cohort "
         f"furthest from that is {furthest}, with {100 * own_share:.0f} % ({100 * level:g} % interval "
         f"{100 * lowest:.0f} to {100 * highest:.0f} %). In {beyond} of {len(frame)} cohorts, the share certainly "
         f"differs by more than {100 * tolerance:.0f} % of that of all. {pooled.notes[-1]}"
     )
-    return frame, Check(name, not beyond, detail=detail)
+    return frame, Check(
+        name,
+        not beyond,
+        size=float(beyond),
+        limit=0.0,
+        unit=f"cohorts that differ by more than {100 * tolerance:.0f} %",
+        detail=detail,
+        remedy=f"Value each cohort by its own fit: fit_pooled(..., by={by!r}).",
+    )
 
 
 def _line_columns(table: CustomerTable) -> tuple[np.ndarray, ...]:

@@ -104,7 +104,9 @@ class Bootstrap(Presentation):
             When the fit has covariates and ``customers`` is missing.
         """
         if self.fit.covariate_terms.n and customers is None:
-            raise ValueError("this fit has covariates; say whose parameters to draw: draw(n, rng, customers)")
+            raise ValueError(
+                "this fit has covariates; pass the customers whose parameters are drawn: draw(n, rng, customers)"
+            )
         blocks = self.fit.covariate_terms.blocks(customers) if self.fit.covariate_terms.n else {}
         return _models(self, np.random.default_rng(rng).integers(len(self.draws), size=n), blocks)
 

@@ -180,7 +180,9 @@ class Fit(Presentation):
         if not self.covariate_terms.n:
             return model
         if customers is None:
-            raise ValueError("this fit has covariates; say whose parameters to draw: draw(n, rng, customers)")
+            raise ValueError(
+                "this fit has covariates; pass the customers whose parameters are drawn: draw(n, rng, customers)"
+            )
         return self.covariate_terms.apply_links(model, self.covariate_terms.blocks(customers), coefficients)
 
     @property

@@ -68,7 +68,7 @@ def _from_plain(fit_class: type[Fitted], stored: Mapping[str, Any], *, is_group:
     terms = CovariateTerms.from_plain(stored["effects"]) if "effects" in stored else CovariateTerms()
     require_roles(type(model), terms.designs)
     if is_group and stored["groups"]:
-        raise ValueError("a group has groups")
+        raise ValueError("a group of a fit has groups of its own")
     fit: Any = build(
         fit_class,
         {
@@ -95,7 +95,7 @@ def _model(stored: Mapping[str, Any]) -> Any:
     """The model, which is one of the package's, with a number for each parameter."""
     name, parameters = stored["class"], stored["parameters"]
     if name not in MODELS:
-        raise ValueError(f"{name} is none of its models, {', '.join(MODELS)}")
+        raise ValueError(f"{name} is not one of its models, {', '.join(MODELS)}")
     if not all(type(value) in (int, float) for value in parameters.values()):
         raise ValueError(f"parameters of {name} must be numbers; got {parameters}")
     return MODELS[name](**parameters)

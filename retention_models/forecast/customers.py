@@ -64,8 +64,8 @@ def predict(
     level
         Level of the intervals, from 0 to 1. By default 0.95; None for no intervals.
     pause
-        Share of those held for lost who only pause, from ``evaluation.fit_pause``: from 0, the default, to 1. It raises
-        the chance of a purchase, and nothing else.
+        Share of customers classified as lost who only pause, from ``evaluation.fit_pause``: from 0, the default, to 1.
+        It raises the chance of a purchase, and nothing else.
 
     Returns
     -------
@@ -94,15 +94,15 @@ def predict(
 
     Notes
     -----
-    Customers count as observed until the last day that was stated when their log was summarized. Where none was, that
-    is the day of its last purchase, or the last day of the fit if that is later: a few customers who have long been
-    silent are not observed for less time than all.
+    Customers count as observed until the last day that was stated when their log was summarized. If no day was stated,
+    it is the day of the last purchase, or the last day of the fit if that is later. A few inactive customers are
+    therefore not observed for less time than all customers.
 
     Where the log contains no sign of customers leaving (drop-out ran to 0), nothing is known of who has left: the
     interval of ``probability_alive`` is then 0 to 1.
 
-    With a pause s, a customer held for lost with P(alive) = A comes back like one who is alive with probability s:
-    P(purchase) = P(purchase | alive) (A + (1 - A) s).
+    With a pause s, a customer classified as lost, with P(alive) = A, comes back with probability s like one who is
+    alive: P(purchase) = P(purchase | alive) (A + (1 - A) s).
 
     Confidence intervals use the delta method, on the logit scale for probabilities and on the log scale for the
     expectation. Customers with the same history are predicted once.
@@ -150,7 +150,7 @@ def predict(
     require_number("pause", pause, 0, 1)
     if isinstance(uncertainty_of(fit).model, CONTRACTS):
         if pause:
-            raise ValueError(f"pause is {pause:g}, but only customers without a contract pause; leave it out")
+            raise ValueError(f"pause is {pause:g}, but pause is for customers without a contract; leave it out")
         return predict_contracts(fit, customers, horizon, level)
     source, table = read_purchases(fit, customers)
     parts = [
@@ -217,11 +217,11 @@ def predict_total(
 
         expected x exp(b +- t sqrt(v + s2)),    s2 = (3 x 0.10^2 + n x + w x') / (3 + n + w),
 
-    with t the quantile of Student's t with 3 + n + w degrees of freedom, v the variance of parameters and chance over
-    the expectation squared, b the season term, n the number of independent earlier forecasts, x their mean squared log
-    error beyond parameters and chance, and x' that of a shorter horizon with weight w, only where n is below 2. A model
-    error of 10 % is stated, as if seen in three forecasts. Segments have their own v. Their s2 is at least that of the
-    total, and their own where ``past_errors`` has their errors.
+    The letter t is the quantile of Student's t with 3 + n + w degrees of freedom. The variance v is that of parameters
+    and chance over the expectation squared, and b is the season term. There are n independent earlier forecasts, and x
+    is their mean squared log error beyond parameters and chance. If n is below 2, x' is that of a shorter horizon, with
+    weight w. A model error of 10 % is stated, as if seen in three forecasts. Segments have their own v. Their s2 is at
+    least that of the total, and their own where ``past_errors`` has their errors.
 
     Examples
     --------
@@ -457,10 +457,10 @@ def require_purchases(model_class: type) -> None:
     name = getattr(model_class, "__name__", repr(model_class))
     if hasattr(model_class, "survival_function"):
         raise ValueError(
-            f"{name} is a model of contracts: who will still be there tells "
-            "forecast_retention(fit, logs.active_customers(spells, period=...), renewals=...), who is about to leave "
-            "predict(fit, logs.active_contracts(...), horizon), and what they are worth "
+            f"{name} is a model of contracts: use forecast_retention(fit, logs.active_customers(spells, "
+            "period=...), renewals=...) for who remains, predict(fit, logs.active_contracts(...), horizon), and "
+            "what they are worth "
             "customer_value(fit, logs.active_customers(...), terms)"
         )
     if not hasattr(model_class, "expected_purchases"):
-        raise ValueError(f"{name} expects no purchases; fit ParetoNBD or BGNBD, say")
+        raise ValueError(f"{name} does not predict purchases; fit ParetoNBD or BGNBD, for example")

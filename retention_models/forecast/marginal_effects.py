@@ -76,7 +76,7 @@ def predict_new(fit: Fitted, customers: Any, horizon: float, level: float | None
     source, customers = uncertainty_of(fit), open_customers(customers)
     require_purchases(type(source.model))
     if not len(customers):
-        raise ValueError("the table has no rows; give one a customer, or one a kind of customers")
+        raise ValueError("the table has no rows; give one row for each customer, or one for each kind of customer")
     table = _newcomers(customers, horizon).with_covariates(source.blocks(customers))
     frame: dict[str, Array] = {}
     for name, quantity, scale in (
@@ -122,7 +122,7 @@ def marginal_effect(
 
     Notes
     -----
-    The interval covers parameter uncertainty. It does not tell whether the covariate causes the difference; only an
+    The interval covers parameter uncertainty. It does not show whether the covariate causes the difference; only an
     experiment can.
 
     The past of a customer stays as it is. From now on, rates change by the factor exp((z* - z)'g), and mean
@@ -220,12 +220,12 @@ def require_known(change: Change, *effects: CovariateTerms) -> None:
     known = list(dict.fromkeys(name for each in effects for name in each.columns))
     if not (isinstance(change, Mapping) and change) or any(name not in known for name in change):
         raise ValueError(
-            f"change must name covariates of the fit ({', '.join(known) or 'it has none'}) and say what they become, "
+            f"change must name covariates of the fit ({', '.join(known) or 'it has none'}) and state their new values, "
             f'as in {{"channel": "web"}}; got {change!r}'
         )
     for name, to in change.items():
         if not (callable(to) or np.isscalar(to)):
-            raise ValueError(f"change takes one value of {name} for all, or a function of the column; got {to!r}")
+            raise ValueError(f"change needs one value of {name} for all, or a function of the column; got {to!r}")
 
 
 def parameter_errors(source: Uncertainty, quantity: Callable[[Fit], Array], here: Array) -> Array:

@@ -54,7 +54,8 @@ class ForecastErrors(Presentation):
     shorter
         Errors over a shorter horizon, from which to borrow where these are few.
     total
-        Errors of the total of which this is a segment. The segment has its season, and at least its model error.
+        Errors of the total, if this is a segment. The segment has the season of the total, and at least its model
+        error.
     """
 
     days_ahead: int
@@ -350,7 +351,8 @@ def require_same_forecast(past_errors: Any, horizon: float, known: Any) -> PastE
     last = str(known.get("calibration_end") or known.get("observation_end") or past_errors.as_of)[:10]
     if last != str(past_errors.as_of):
         raise ValueError(
-            f"past_errors know the log until {past_errors.as_of}, and the customers are observed until {last}; make "
+            f"past_errors were made from the log until {past_errors.as_of}, and the customers are observed until "
+            f"{last}; make "
             "both from the same log"
         )
     return past_errors

@@ -72,12 +72,12 @@ def forecast_retention(
     interval is that of this mixture. Where the data hardly determine a parameter, the confidence interval is that of
     the profile likelihood, otherwise that of standard errors.
 
-    Neither interval covers model error; the planning range does. Model error is a factor on churn: S^k survive where S
-    was expected. log k has mean 0 and the variance (3 x 0.05^2 + n x sqrt(h / ahead)) / (3 + n), where n is the number
-    of independent earlier forecasts over h renewals, and x their mean squared log k beyond parameters and chance; the
-    range uses Student's t with 3 + n degrees of freedom. A log that has shown no error yet is taken to err by 5 %. The
-    errors of a forecast more than four times as long, or as short, are taken from that bound. Earlier forecasts count
-    only if chance and parameters leave their churn uncertain by 20 % or less.
+    Neither interval covers model error; the planning range does. Model error is a factor k on churn: S^k survive if S
+    was expected. The log of k has mean 0 and the variance (3 x 0.05^2 + n x sqrt(h / ahead)) / (3 + n). Here n is the
+    number of independent earlier forecasts over h renewals, and x is their mean squared log k beyond parameters and
+    chance. The range uses Student's t with 3 + n degrees of freedom. A log that has shown no error yet is taken to err
+    by 5 %. The errors of a forecast more than four times as long, or as short, are taken from that bound. Earlier
+    forecasts count only if chance and parameters leave their churn uncertain by 20 % or less.
 
     Examples
     --------
@@ -222,7 +222,7 @@ def _cohort_rows(source: Uncertainty, table: CustomerTable, renewals: int) -> pd
     made, at_risk, lost = table.of_columns(3).by_tenure().columns
     made, at_risk, lost = (column[at_risk > 0] for column in (made, at_risk, lost))
     if len(made) == 0:
-        raise ValueError("at_risk is 0 in all rows of a cohort: nobody of it was observed; leave it out")
+        raise ValueError("at_risk is 0 in all rows of a cohort: no customer of this cohort was observed; leave it out")
     tenure = np.arange(made[0] - 1, made[-1] + renewals + 1)
     survival = _cohort_survival(source, table.by_tenure(), made[-1], tenure)
     kept = survival[1:] / survival[:-1]

@@ -47,7 +47,7 @@ def predict_retention(fit: Fitted, retention_table: Any, *, level: float | None 
     Raises
     ------
     TypeError
-        When ``fit`` is no fit of a contract model.
+        When ``fit`` is not a fit of a contract model.
     ValueError
         When a column is missing, a tenure is no whole number from 1 on, or a calendar lacks a renewal.
 

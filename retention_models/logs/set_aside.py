@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from retention_models.core.check import Check
 from retention_models.core.formatting import counted
 
-NAME = "nearly all rows count"
+NAME = "Rows that cannot be read"
 NOTICED = 0.01  # the share from which on what is set aside may decide a result
 
 
@@ -46,6 +46,15 @@ def check_rows_that_count(
     if max(share, amount_share) > most:
         raise ValueError(
             f"{told}{hint}. That is more than max_set_aside={most:g}: correct the log, or pass a larger "
-            "max_set_aside to read the rest all the same"
+            "max_set_aside to read the remaining rows"
         )
-    return Check(NAME, max(share, amount_share) <= NOTICED, detail=f"{told}.")
+    largest = max(share, amount_share)
+    return Check(
+        NAME,
+        largest <= NOTICED,
+        size=100 * largest,
+        limit=100 * NOTICED,
+        unit="% of the rows" if share >= amount_share else "% of the amount",
+        detail=f"{told}.",
+        remedy="Correct these rows in the log.",
+    )

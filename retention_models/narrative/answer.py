@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from retention_models.core.check import Check
@@ -49,7 +49,7 @@ class Answer(Presentation):
     sureness
         How sure that is, in sentences: ranges, earlier forecasts, what is not tested.
     checks
-        The checks of the page. Those that failed are told with their details.
+        The checks of the page. The failed checks are shown with their details.
     facts
         Whose data, which period, as of when, how many: what the head of a page says, by name.
     assumed
@@ -83,11 +83,17 @@ class Answer(Presentation):
         return parts
 
     def _sections(self) -> list[tuple[str, Sequence[str]]]:
-        sure = [*self.sureness, *(f"Check failed: {check.name}. {check.detail}" for check in self.failures)]
+        sure = [*self.sureness, *(f"Check failed: {check.name}. {check.text}" for check in self.failures)]
         return [("What to do", self.actions), ("How sure are we", [*sure, *([self.assumed] if self.assumed else [])])]
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """The answer as text, as HTML, and as the plain values that a page sets at its head."""
         plain = asdict(self) | {"facts": dict(self.facts), "check_counts": self.check_counts}
-        plain["checks"] = [asdict(check) for check in self.failures]
+        plain["checks"] = [_plain(check) for check in self.failures]
         return {"text/plain": repr(self), "text/html": self._repr_html_(), MIME: plain}
+
+
+def _plain(check: Check) -> dict[str, Any]:
+    """The fields of a failed check with its remedy in the detail; the last digits of a size differ by processor."""
+    size, limit = (None if number is None else float(f"{number:.3g}") for number in (check.size, check.limit))
+    return asdict(replace(check, size=size, limit=limit, detail=check.text, remedy=""))

@@ -49,12 +49,12 @@ def business_traits(transactions: Any) -> pd.DataFrame:
     --------
     >>> import retention_models as rm
     >>> print(*rm.narrative.business_traits(rm.datasets.load_cdnow())["kind"], sep="\n")
-    no contract: they just leave
-    one cohort: nobody is new
-    about every other returns
+    purchases without a contract
+    one cohort, without new customers
+    about half of the customers return
     a purchase every few weeks
-    few carry most of it
-    days are much alike
+    a few customers account for most
+    similar days
     """
     log = as_transactions(transactions)
     traits = {
@@ -72,9 +72,9 @@ def business_traits(transactions: Any) -> pd.DataFrame:
 def _churn_trait(log: Transactions) -> tuple[str, str]:
     check = check_regularity(log)
     kind = {
-        True: "no contract: they just leave",
-        False: "like clockwork: it may be a contract",
-        None: "too few purchases to tell",
+        True: "purchases without a contract",
+        False: "regular purchases, perhaps payments of a contract",
+        None: "too few purchases",
     }
     return f"{check.name}: {check.verdict}", kind[check.passed]
 
@@ -87,9 +87,11 @@ def _acquisition_trait(new_customers: pd.Series) -> tuple[str, str]:
     share = last / new_customers.sum()
     measured = f"{100 * share:.0f} % of the customers are first seen in the last third of the log"
     if share < 0.02:
-        return measured, "one cohort: nobody is new"
+        return measured, "one cohort, without new customers"
     pace = last / max(before, 1)
-    kind = "more and more" if pace > 1.25 else "fewer and fewer" if pace < 0.8 else "a steady number of"
+    kind = (
+        "an increasing number of" if pace > 1.25 else "a decreasing number of" if pace < 0.8 else "a steady number of"
+    )
     return measured, f"{kind} new customers"
 
 
@@ -97,16 +99,16 @@ def _return_trait(second: pd.DataFrame) -> tuple[str, str]:
     """The share of customers who return, up to the last day with enough customers at risk."""
     watched = well_watched(second)
     share, days = watched["share"].iloc[-1], watched.index[-1]
-    kind = "most return" if share > 0.65 else "about every other returns"
+    kind = "most customers return" if share > 0.65 else "about half of the customers return"
     return (
         f"{100 * share:.0f} % of new customers buy again within {days:,} days",
-        kind if share > 0.35 else "most buy once and never again",
+        kind if share > 0.35 else "most customers buy only once",
     )
 
 
 def _rhythm_trait(gaps: pd.Series) -> tuple[str, str]:
     if gaps.empty:
-        return "no customer bought twice", "no rhythm to see"
+        return "no customer bought twice", "no repeat purchases"
     usual, long = days_until(gaps, 0.5), days_until(gaps, 0.9)
     kinds = {4: "every few days", 20: "every week or two", 60: "every few weeks", 250: "every few months"}
     kind = next((kind for days, kind in kinds.items() if usual <= days), "about once a year")
@@ -117,15 +119,15 @@ def _concentration_trait(customers: pd.DataFrame) -> tuple[str, str]:
     what = "spend" if "spend" in customers else "purchases"
     best = customers[what].sort_values(ascending=False).iloc[: int(np.ceil(FEW * len(customers)))]
     share = best.sum() / max(customers[what].sum(), np.finfo(float).tiny)
-    kind = "few carry most of it" if share > 0.5 else "the best carry a good part"
+    kind = "a few customers account for most" if share > 0.5 else "the best customers account for a large part"
     return (
         f"the best {100 * FEW:.0f} % of the customers made {100 * share:.0f} % of the {what}",
-        kind if share > 0.25 else "all carry it alike",
+        kind if share > 0.25 else "customers contribute about equally",
     )
 
 
 def _week_trait(relative: pd.Series) -> tuple[str, str]:
     best, worst, spread = relative.idxmax(), relative.idxmin(), relative.max() - relative.min()
     measured = f"{best} has {relative.max():.2f} times the repeat purchases of a mean day, {worst} {relative.min():.2f}"
-    kind = "days differ clearly" if spread > 0.3 else "days are much alike"
-    return measured, kind if spread <= 1 else "some days hold most of it"
+    kind = "clearly different days" if spread > 0.3 else "similar days"
+    return measured, kind if spread <= 1 else "most purchases on a few days"

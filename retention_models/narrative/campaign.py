@@ -76,7 +76,7 @@ def recommendation(campaign: Campaign, checks: Sequence[Check] = (), *, level: f
     failed = [*_failed_of_effects(campaign, level), *(check for check in checks if check.passed is False)]
     if failed and not _is_broken(campaign):
         warned = ", ".join(dict.fromkeys(f"“{check.name}”" for check in failed))
-        sentences.append(f"But what was checked did not hold: {warned}.")
+        sentences.append(f"These checks failed: {warned}.")
     return " ".join(sentences)
 
 
@@ -199,7 +199,7 @@ def _sentences(campaign: Campaign, level: float) -> _Sentences:
     """What the test of a campaign decides, or why it does not."""
     if broken := _is_broken(campaign):
         repeat = "Find out why, and repeat the test."
-        return _Sentences(f"Do not decide by this test: {broken.name} failed.", [broken.detail], action=repeat)
+        return _Sentences(f"Do not decide by this test. A check failed: {broken.name}.", [broken.text], action=repeat)
     if not campaign.experiment.plan.is_random:
         return _observational(campaign, level)
     others = campaign.experiment.arms[1:]

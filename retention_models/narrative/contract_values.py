@@ -276,7 +276,7 @@ def new_contract_values(
         The same terms with the renewals seen as their horizon.
     customers
         The customers whose column is the price of the terms. The price of a new contract is then the mean of those with
-        the fewest renewals. By default None: the price is no column.
+        the fewest renewals. By default None: the price is not a column.
 
     Returns
     -------

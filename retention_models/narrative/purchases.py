@@ -113,7 +113,7 @@ def forecast_sentence(
 
 
 def alternatives_sentence(totals: Mapping[str, pd.DataFrame]) -> Sentence:
-    """What models that the data hardly tell apart expect of all customers.
+    """What the models expect of all customers, if the data hardly distinguish these models.
 
     Parameters
     ----------
@@ -129,7 +129,9 @@ def alternatives_sentence(totals: Mapping[str, pd.DataFrame]) -> Sentence:
         return Sentence("")
     expected = {name: float(total["expected"].iloc[0]) for name, total in totals.items()}
     low, high = (count_text(pick(expected.values())) for pick in (min, max))
-    return Sentence(f"Models that the data hardly tell apart ({', '.join(expected)}) expect {low} to {high} purchases.")
+    return Sentence(
+        f"Models that fit the data about equally well ({', '.join(expected)}) expect {low} to {high} purchases."
+    )
 
 
 def typical_cost(customers: Any) -> float:

@@ -100,7 +100,7 @@ class Subscriptions(Presentation):
         renewals
             Number of renewals ahead, a month each.
         rng
-            Source of randomness for the complaints to come, over ten runs of which the mean is taken. By default 0.
+            Source of randomness for future complaints. The result is the mean of ten runs. By default 0.
 
         Returns
         -------

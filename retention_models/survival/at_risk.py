@@ -101,7 +101,7 @@ def require_increasing(at: ArrayLike) -> Array:
 def require_length(name: str, size: int, customers: int) -> None:
     """An error unless a column has a value for each customer."""
     if size != customers:
-        raise ValueError(f"{name} has {size:,} values and tenure {customers:,}; one for each customer is needed")
+        raise ValueError(f"{name} has {size:,} values and tenure {customers:,}; each customer needs one value")
 
 
 def require(good: NDArray[np.bool_], rule: str) -> None:

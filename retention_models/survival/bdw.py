@@ -64,7 +64,7 @@ class BetaDiscreteWeibull(RetentionModel):
     limits: ClassVar[tuple[Limit, ...]] = (
         Limit("alpha", np.inf, "all customers have the same chances to leave (discrete Weibull)", follows=("beta",)),
         Limit("alpha", 0.0, "each customer leaves at the first renewal, or never", ("c",), follows=("beta",)),
-        Limit("c", 0.0, "whoever renews once never leaves", undetermined=("beta",)),
+        Limit("c", 0.0, "a customer who renews once never leaves", undetermined=("beta",)),
     )
 
     @classmethod

@@ -97,8 +97,8 @@ class CalendarObjective(Objective):
         if i < len(self.parameters):
             return i
         raise SeparationError(
-            f"{self.names[i]} cannot be determined: it says who leaves, or follows from other covariates; "
-            "leave it out, or join its levels",
+            f"{self.names[i]} cannot be determined: it determines who leaves, or follows from other covariates. "
+            "Leave it out, or join its levels",
             maximum.value,
         )
 

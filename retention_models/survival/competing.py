@@ -168,8 +168,8 @@ def aalen_johansen(
     tenure
         Time since the start of the contract at which the customer left or was last observed; shape (n,), in any unit.
     cause
-        Why the customer left, shape (n,). For a customer who is still there 0, False, None, a missing value or a blank
-        text; ``kaplan_meier`` takes 0 and False alone, as a missing ``churned`` says nothing.
+        Why the customer left, shape (n,). For an active customer 0, False, None, a missing value or a blank text;
+        ``kaplan_meier`` takes 0 and False alone, as a missing ``churned`` says nothing.
     entry
         Tenure at which observation of the customer began (left truncation), shape (n,). By default 0: observed from the
         start of the contract.
@@ -207,7 +207,7 @@ def aalen_johansen(
     reason = reason.mask(reason.isna() | reason.astype(str).str.strip().isin(["", "0", "0.0", "False"]))
     code, causes = pd.factorize(reason, sort=True)
     if len(causes) == 0:
-        raise ValueError("nobody left for any cause, so that there is no curve to draw by cause")
+        raise ValueError("no customer left for any cause, so there are no curves by cause")
     counts = count_losses(tenure, code + 1, causes=len(causes), entry=entry, weight=weight)
     names = tuple(str(name) for name in causes)
     return CauseCurves(names, counts.tenure, counts.at_risk, counts.lost, counts.start)

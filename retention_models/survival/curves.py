@@ -240,7 +240,7 @@ class Curve(Presentation):
             )
         if horizon > self.tenure[-1] and self.survival[-1] > 0:
             raise ValueError(
-                f"nobody was observed for longer than {self.tenure[-1]:g}, and the horizon is {horizon:g}; "
+                f"no customer was observed for longer than {self.tenure[-1]:g}, and the horizon is {horizon:g}; "
                 "choose a shorter one, or extrapolate with a model"
             )
         inside = self.tenure < horizon

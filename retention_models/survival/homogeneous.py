@@ -106,7 +106,7 @@ class DiscreteWeibull(RetentionModel):
     rate: Parameter
     c: Parameter
 
-    limits: ClassVar[tuple[Limit, ...]] = (Limit("c", 0.0, "whoever renews once never leaves"),)
+    limits: ClassVar[tuple[Limit, ...]] = (Limit("c", 0.0, "a customer who renews once never leaves"),)
 
     @classmethod
     def start(cls, tenure: Array, at_risk: Array, lost: Array, *, weight: Array) -> Self:

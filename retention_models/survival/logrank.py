@@ -62,7 +62,7 @@ def log_rank(curves: Mapping[str, Curve]) -> LogRank:
     Raises
     ------
     TypeError
-        When a curve is none of survival, such as one of causes.
+        When a curve is not a survival curve, for example a curve by cause.
     ValueError
         When there are fewer than two groups, or no tenure at which someone left while two groups were at risk.
 
@@ -86,7 +86,7 @@ def log_rank(curves: Mapping[str, Curve]) -> LogRank:
                 f"{type(curve).__name__}"
             )
     if len(curves) < 2:
-        raise ValueError(f"a comparison needs two groups or more, and there is {len(curves)}")
+        raise ValueError(f"a comparison needs at least two groups; there is {len(curves)}")
     when = np.unique(np.concatenate([curve.tenure[curve.lost > 0] for curve in curves.values()]))
     at_risk = np.stack([curve.number_at_risk(when) for curve in curves.values()])
     lost = np.stack([_lost_at(curve, when) for curve in curves.values()])
@@ -98,7 +98,9 @@ def log_rank(curves: Mapping[str, Curve]) -> LogRank:
     excess = lost.sum(axis=1) - expected
     degrees = int(np.linalg.matrix_rank(variance, tol=1e-10 * max(float(np.trace(variance)), 1e-300)))
     if degrees == 0:
-        raise ValueError("the groups were never at risk at the same tenure while someone left: nothing compares them")
+        raise ValueError(
+            "the groups were never at risk at the same tenure while someone left: the groups cannot be compared"
+        )
     statistic = float(excess @ np.linalg.pinv(variance, rcond=1e-10, hermitian=True) @ excess)
     table = pd.DataFrame({"lost": lost.sum(axis=1), "expected": expected}, index=pd.Index(curves, name="group"))
     return LogRank(statistic, degrees, float(chdtrc(degrees, statistic)), table)

@@ -118,14 +118,14 @@ def _plain_ids(ids: pd.Series[Any], name: str) -> pd.Series[Any]:
     """Ids of one type. Numbers that are floats or objects only because some are missing become whole again."""
     if pd.api.types.is_float_dtype(ids) and (ids.abs() >= LARGEST_EXACT).any():
         raise ValueError(
-            f"column {name!r} has ids of {LARGEST_EXACT:,} or more as floats, which cannot tell neighbours apart; "
-            "read it as text or whole numbers, as with pandas.read_csv(..., dtype={...: 'Int64'})"
+            f"column {name!r} has ids of {LARGEST_EXACT:,} or more as floats, which cannot distinguish neighbouring "
+            f"ids; read the column as text or whole numbers, as with pandas.read_csv(..., dtype={...: 'Int64'})"
         )
     if ids.dtype == object:
         kinds = ids.dropna().map(lambda value: type(value).__name__).value_counts()
         if len(kinds) > 1:
             counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
-            raise ValueError(f"column {name!r} mixes types ({counts}); make them one, as with .astype(str)")
+            raise ValueError(f"column {name!r} mixes types ({counts}); convert all to one type, as with .astype(str)")
     elif pd.api.types.is_float_dtype(ids) and (ids.dropna() % 1 == 0).all():
         return ids.astype("Int64")
     return ids

@@ -248,10 +248,10 @@ class Customers:
         return pd.Series(column.array if own else column.to_numpy())
 
     def require_single(self, names: Sequence[str]) -> None:
-        """A ValueError that names columns which stand more than once."""
+        """A ValueError that names columns which appear more than once."""
         doubled = [name for name in names if self.columns.count(name) > 1]
         if doubled:
-            raise ValueError(f"{join_names(doubled)} stands more than once among the columns; keep one of them")
+            raise ValueError(f"{join_names(doubled)} appears more than once among the columns; keep one of them")
 
     def numbers(self, names: Sequence[str]) -> Array:
         """Check some columns of numbers, with the rules for what they count; the weight of each row."""

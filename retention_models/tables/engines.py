@@ -330,8 +330,8 @@ def _check_ids(others: int, rows: int, example: Any, name: str) -> None:
     """An error where a few values make names of ids which else are whole numbers."""
     if rows >= MANY_IDS and 0 < others <= max(1, rows // 100):
         raise ValueError(
-            f"column {name!r} holds whole numbers, except in {others:,} of {rows:,} rows, such as {example!r}: leave "
-            "such rows out (a total, say); if they are right, pass a frame with all ids as text"
+            f"column {name!r} holds whole numbers, except in {others:,} of {rows:,} rows, such as {example!r}: "
+            "leave such rows out (for example a total). If they are correct, pass a frame with all ids as text"
         )
 
 
@@ -353,13 +353,13 @@ def _check_zones(first: Any, last: Any, name: str, time_zone: str | None) -> Non
     first, last = first or "none at all", last or "none at all"
     if first == "none at all" != last:
         raise ValueError(
-            f"column {name!r} mixes times with a zone ({last} among them) and times without one: give all of them a "
+            f"column {name!r} mixes times with a zone ({last} among them) and times without one: give all times a "
             "zone, or none"
         )
     if time_zone is None and first != last:
         raise ValueError(
             f"column {name!r} mixes time zones ({first} and {last} among them); "
-            "pass time_zone, such as 'Europe/Berlin', to say whose calendar counts"
+            "pass time_zone, such as 'Europe/Berlin', to state which calendar counts"
         )
     if time_zone is not None and first == "none at all":
         raise ValueError(f"column {name!r} holds times without a zone, which time_zone={time_zone!r} cannot convert")

@@ -113,7 +113,7 @@ def open_files(path: Files) -> tuple[DuckDBPyRelation, list[str]]:
         is_workbook = files[0].lower().endswith(WORKBOOK_ENDINGS)
         return _read_workbooks(files, layout) if is_workbook else _read_csv(files, layout)
     if isinstance(path, TextFile):
-        raise ValueError(f"{path} is no file of text: leave out separator, no_header and encoding")
+        raise ValueError(f"{path} is not a text file: leave out separator, no_header and encoding")
     relation = duckdb_connection().read_parquet(list(map(escape, files)))
     return relation, relation.columns
 

@@ -43,7 +43,7 @@ def read_codes(customers: Any, by: Labels | None) -> tuple[NDArray[np.int64], pd
     if text.has_duplicates:
         twice = text[text.duplicated()][0]
         same = join_names([f"{label!r} ({type(label).__name__})" for label in names if str(label) == twice])
-        raise ValueError(f"{name} has labels that read alike: {same}; make them one, or give them different names")
+        raise ValueError(f"{name} has labels with the same text: {same}; merge them, or give them different names")
     return code.astype(np.int64), pd.Index(names, name=by if isinstance(by, str) else getattr(by, "name", None))
 
 
@@ -64,7 +64,7 @@ def _labels(customers: Customers, by: Labels) -> pd.Series:
         return customers.column(by)
     if by == "cohort" and "first_purchase" in customers.columns:
         return pd.Series(customers.frame["first_purchase"].to_numpy()).dt.strftime("%Y-%m")
-    raise ValueError(f"by={by!r} is no column of the table (columns: {join_names(customers.columns)})")
+    raise ValueError(f"by={by!r} is not a column of the table (columns: {join_names(customers.columns)})")
 
 
 def _align_series(by: pd.Series, index: pd.Index) -> pd.Series:

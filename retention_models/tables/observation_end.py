@@ -13,17 +13,18 @@ from typing import Any
 
 import pandas as pd
 
+from retention_models.core.check import Check
 from retention_models.core.dates import PANDAS_PERIODS, unit_length
 from retention_models.tables.customer_table import CustomerTable
 
-LAST_DAY = "the last day belongs to the log"  # the name of the check
+LAST_DAY = "Last day of the log"  # the name of the check
 
 
 def require_last_day(about: Mapping[str, Any]) -> None:
     """An error where the last day of a table is far from all others, so that its date must be a mistake."""
     for check in about.get("checks", ()):
         if check["name"] == LAST_DAY and check["passed"] is False:
-            raise ValueError(f"the log cannot end there. {check['detail']}")
+            raise ValueError(f"the log cannot end there. {Check(**check).text}")
 
 
 def as_of_fit(fitted: Mapping[str, Any], table: CustomerTable, columns: Sequence[str]) -> CustomerTable:

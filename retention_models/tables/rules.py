@@ -36,7 +36,7 @@ def check_complete(
     found = collect(frame.select(nw.len().alias("_rows"), *counts, *customers)).iloc[0]
     rows = int(found["_rows"])
     if rows == 0:
-        raise ValueError("there are no rows; every assigned customer needs one, those who bought nothing too")
+        raise ValueError("there are no rows; every assigned customer needs one, including customers who bought nothing")
     for column, name in {**keys, **measured}.items():
         if found[column] > 0:
             problem, cure = (
@@ -50,8 +50,8 @@ def check_complete(
             )
     if customer_id and found["_customers"] < rows:
         raise ValueError(
-            f"{customer_id[1]} repeats: {rows:,} rows for {int(found['_customers']):,} customers; keep one row a "
-            f"customer, or say cluster={customer_id[1]!r} if rows are orders or visits"
+            f"{customer_id[1]} repeats: {rows:,} rows for {int(found['_customers']):,} customers; keep one row for "
+            f"each customer, or state cluster={customer_id[1]!r} if rows are orders or visits"
         )
 
 

@@ -75,7 +75,7 @@ def with_layout(
     if not given:
         return source
     if not isinstance(source, str | Path):
-        raise ValueError(f"{', '.join(given)} is for files of text, and this is no path; leave it out")
+        raise ValueError(f"{', '.join(given)} is for text files, but this is not a path; leave it out")
     if separator is not None:
         separator = CALLED.get(separator, separator)
         if not (isinstance(separator, str) and len(separator) == 1 and separator not in '"\r\n'):
@@ -106,7 +106,7 @@ def header(file: str, layout: TextFile) -> tuple[str, list[str]]:
     if len(first) > LONGEST_HEADER or any(len(name) > LONGEST_NAME for name in first.split(separator)):
         raise ValueError(
             f"{file} cannot be read: its first line must name the columns, in up to {LONGEST_HEADER:,} characters and "
-            f"{LONGEST_NAME:,} for each; is it a table?"
+            f"{LONGEST_NAME:,} for each; the file may not be a table"
         )
     table = next((n for n, line in enumerate(later, start=2) if max(map(line.count, SEPARATORS)) > 1), None)
     if table is not None and layout.separator is None:
@@ -117,7 +117,7 @@ def header(file: str, layout: TextFile) -> tuple[str, list[str]]:
     names = next(_rows([first], separator), [])
     if not names:
         problem = "has a blank first line" if first else "is empty"
-        raise ValueError(f"{file} {problem}: expected names of columns in its first line")
+        raise ValueError(f"{file} {problem}: expected the names of columns in the first line")
     return separator, numbered(names) if layout.no_header else named(names)
 
 

@@ -87,7 +87,7 @@ class Stated:
         form = self.date_format
         if form is not None and not (isinstance(form, str) and (form in WORDS or _has_a_day(form))):
             raise ValueError(
-                f"date_format must say where day, month and year stand, such as '%d/%m/%Y', or be one of "
+                "date_format must state the order of day, month and year, such as '%d/%m/%Y', or be one of "
                 f"{', '.join(map(repr, WORDS))}; got {form!r}"
             )
         if self.decimal not in (None, POINT, COMMA):
@@ -306,14 +306,16 @@ def _best(rows: DuckDBPyRelation, readers: Mapping[str, str], given: str, option
         if alone["n"] > MIXED * n:
             own = _one_row(both.filter("mine IS NOT NULL"), EXAMPLE)
             raise ValueError(
-                f"column {given!r} mixes forms: {first} reads {own['n']:,} rows such as {own['value']!r}, and {other} "
-                f"{alone['n']:,} others of {n:,} rows, such as {alone['value']!r}. Bring them to one form, or "
+                f"column {given!r} mixes formats: {first} reads {own['n']:,} rows such as {own['value']!r}, and "
+                f"{other} "
+                f"{alone['n']:,} others of {n:,} rows, such as {alone['value']!r}. Bring them to one format, or "
                 "state one, and the others are set aside"
             )
     if best not in PLAIN and n - counts[best] > MIXED * n:
         unread = _one_row(rows.filter(f"({readers[best]}) IS NULL"), {"value": "min(value)"})["value"]
         raise ValueError(
-            f"column {given!r} has no one form: {first} reads {counts[best]:,} of {n:,} rows, and {n - counts[best]:,} "
+            f"column {given!r} has several formats: {first} reads {counts[best]:,} of {n:,} rows, and "
+            f"{n - counts[best]:,} "
             f"others are such as {unread!r}. Correct them, or state {option}, and they are set aside"
         )
     return best

@@ -60,13 +60,13 @@ def value_by_evidence(
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``part``. "tested" and "seen" are the value of the next ``renewals`` payments, as far as the backtest
-        tested and as the log is long, with the confidence interval ``value_lower, value_upper`` (parameters only), the
-        planning ranges of ``total_value`` if there are ``past_errors``, and ``share_at_rare_tenures``, the share of it
-        that is paid at tenures which fewer than 30 contracts have reached. "beyond" is the value after that, an
-        extrapolation; the ends of its intervals are those of the value without end less those of the value seen.
-        ``share`` is the share of the value without end, 0 if all prices are 0. Without a discount rate there is no
-        "beyond".
+        Indexed by ``part``. The parts "tested" and "seen" are the value of the next ``renewals`` payments: as many as
+        the backtest tested, and as many as the log is long. Each has the confidence interval ``value_lower,
+        value_upper`` (parameters only) and, with ``past_errors``, the planning ranges of ``total_value``.
+        ``share_at_rare_tenures`` is the share of the value that is paid at tenures which fewer than 30 contracts have
+        reached. The part "beyond" is the value after that, an extrapolation. The limits of its intervals are those of
+        the value without end less those of the value seen. ``share`` is the share of the value without end, 0 if all
+        prices are 0. Without a discount rate there is no "beyond".
 
     Raises
     ------

@@ -136,7 +136,7 @@ def value_by_horizon(
     require_terms(terms)
     require_purchases(type(uncertainty_of(fit).model))
     if not np.iterable(horizons) or not list(horizons):
-        raise ValueError("horizons must name at least one length to look ahead, such as (26, 52)")
+        raise ValueError("horizons must have at least one horizon, such as (26, 52)")
     require_terms(terms, "time_unit", "annual_discount_rate")
     for horizon in horizons:
         require_horizon(horizon, or_endless=True)

@@ -135,7 +135,7 @@ def one_model_check(worth: pd.DataFrame, *, level: float = 0.95) -> Check:
     The groups are independent of each other. The pooled fit is not independent of them, so the standard error of the
     sum is more than that of the difference.
     """
-    name = "one model for all groups"
+    name = "One model for all groups"
     value, lower, upper, pooled = (
         float(worth[column]["all"]) for column in ("value", "value_lower", "value_upper", "pooled_value")
     )
@@ -147,4 +147,12 @@ def one_model_check(worth: pd.DataFrame, *, level: float = 0.95) -> Check:
         f"One model for all customers gives {100 * apart:+.1f} % of the value that the models of the "
         f"{len(worth) - 1} groups give together, whose standard error is {100 * error:.1f} %."
     )
-    return Check(name, not (abs(apart) > APART and abs(apart) > ERRORS * error), detail=detail)
+    return Check(
+        name,
+        not (abs(apart) > APART and abs(apart) > ERRORS * error),
+        size=100 * abs(apart),
+        limit=100 * max(APART, ERRORS * error),
+        unit="% of the value",
+        detail=detail,
+        remedy="Add up the values of the groups instead.",
+    )

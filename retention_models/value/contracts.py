@@ -51,7 +51,7 @@ def discounted_lifetime(model: Any, terms: Terms) -> float:
     model
         A fit or a model of contracts, or any object with ``survival_function(tenure)``, where tenure counts renewals.
     terms
-        ``billing_period`` and ``annual_discount_rate``; ``price``, which is no column here, and ``margin`` for value
+        ``billing_period`` and ``annual_discount_rate``; ``price``, which is not a column here, and ``margin`` for value
         in money; ``horizon`` in renewals for a time limit.
 
     Returns
@@ -199,7 +199,7 @@ def total_contract_value(
     names = names.rename(names.name or "segment")
     if not isinstance(model, Fit):
         if past is not None:
-            raise ValueError("past_errors go with a fit: a curve that is no fit has no range to widen")
+            raise ValueError("past_errors go with a fit: a curve without a fit has no interval")
         table, stream = _curve_stream(model, customers, schedule, moment)
         value = np.bincount(code, table.line_weight * price * stream.mean(_line_tenures(table)), len(names))
         frame = pd.DataFrame({"customers": np.bincount(code, table.line_weight, len(names)), "value": value}, names)

@@ -132,9 +132,9 @@ def total_value(
     fit, terms, spend, moment, level
         As in ``customer_value``.
     customers
-        As in ``customer_value``. A column ``weight`` is the number of customers of a row. If the price of the terms is
-        the mean of a row, such as ``"price"`` of ``active_customers``, a column with ``_std`` at the end of its name is
-        the standard deviation, which counts for the chance in the outcome.
+        As in ``customer_value``. A column ``weight`` is the number of customers of a row. The price of the terms may be
+        the mean of a row, such as ``"price"`` of ``active_customers``. A column with ``_std`` at the end of its name is
+        then the standard deviation, which counts for chance.
     by
         The name of a column of segments, or the segment of each customer: a Series by its index, a list or an array in
         the order of ``customers``. A missing segment is an error. By default None: one segment named "all".
@@ -196,7 +196,7 @@ def _is_of_contracts(fit: Any, spend: Any) -> bool:
     """Whether the fit is one of contracts; a TypeError where the arguments contradict each other."""
     model = uncertainty_of(fit).model if isinstance(fit, Fit | Bootstrap) else fit
     if hasattr(model, "expected_spend"):
-        raise TypeError("fit is a fit of spending; pass that of purchases, and this one as spend=")
+        raise TypeError("fit is a fit of spending; pass a fit of purchases as fit, and this one as spend=")
     of_contracts = hasattr(model, "survival_function") or hasattr(model, "predict_survival_function")
     if of_contracts and spend is not None:
         raise TypeError("spend goes with a fit of purchases; the price of contracts is stated in the terms")

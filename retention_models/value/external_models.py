@@ -50,6 +50,6 @@ def require_observed_length(longest: float, last: int) -> None:
     """Raise a ValueError if a curve is needed for longer than its data reach."""
     if last > longest:
         raise ValueError(
-            f"survival is asked up to renewal {last}, and the model has seen none beyond {longest:g}; "
+            f"survival is needed up to renewal {last}, but the external model has no renewals beyond {longest:g}; "
             "shorten the horizon, or extrapolate with a model of contracts"
         )

@@ -105,7 +105,7 @@ def new_customer_value(
     table = pd.concat(tables).rename_axis("segment")
     if first_amount is not None:
         if not terms.is_money:
-            raise ValueError("first_amount is money, and the terms count purchases: state a margin, or a price")
+            raise ValueError("first_amount is money, but the terms count purchases: state a margin or a price")
         table.insert(1, "first_order", (terms.margin or 1.0) * _by_label(first_amount, table.index))
         ranges = [name for name in table.columns.astype(str) if name.startswith("planning")]
         table = table.assign(**{name: table[name] + table["first_order"] for name in ("value", *ranges)})

@@ -113,8 +113,8 @@ def payment_schedule(terms: Terms, model: Any = None) -> PaymentSchedule:
     rate, horizon = terms.annual_discount_rate, np.inf if terms.horizon is None else terms.horizon
     if horizon < 1 or (np.isfinite(horizon) and horizon != int(horizon)):
         raise ValueError(
-            f"horizon must be a whole number of billing periods, 1 or more, or numpy.inf; got {horizon!r}: whoever "
-            "renews pays for a whole period"
+            f"horizon must be a whole number of billing periods, 1 or more, or numpy.inf; got {horizon!r}: a "
+            "customer who renews pays for a whole period"
         )
     if np.isfinite(horizon):
         require_number("horizon", horizon, 1, MOST_RENEWALS)
@@ -127,7 +127,8 @@ def payment_schedule(terms: Terms, model: Any = None) -> PaymentSchedule:
     schedule = PaymentSchedule(rate, terms.billing_period, margin, terms.payment, horizon)
     if horizon == np.inf and 1 - schedule.discount < 1 / LONGEST:
         raise ValueError(
-            f"with annual_discount_rate {rate:g} a value needs a horizon: customers who stay for good have no end"
+            f"with annual_discount_rate {rate:g} a value needs a horizon: without discounting, the value of "
+            "customers who never leave is infinite"
         )
     return schedule
 
@@ -150,7 +151,8 @@ def price_by_line(terms: Terms, customers: Any) -> tuple[Terms, Array, Array]:
         return terms, np.ones(len(opened)), np.ones(len(opened))
     if name not in opened.columns:
         raise ValueError(
-            f"price {name!r} of the terms is no column of the customers (columns: {join_names(opened.columns)}); read "
+            f"price {name!r} of the terms is not a column of the customers (columns: {join_names(opened.columns)}); "
+            "read "
             "the log with read_contracts(price=...), or state an amount"
         )
     spread = [f"{name}_std"] if f"{name}_std" in opened.columns else []
@@ -253,7 +255,7 @@ def survival_at_renewals(model: Any, last: int, terms: PaymentSchedule) -> Array
     stays = survival[:, last] if isinstance(curve, ContractCurve) else 1.0
     if not np.all(stays * terms.discount ** (last + 1.0) > 0):
         raise ValueError(
-            f"tenure is up to {last:,}, and under {type(curve).__name__} with this discount rate the share that stays"
-            " so long, or the discount factor, is 0: such customers cannot be valued; leave them out"
+            f"tenure is up to {last:,}, and under {type(curve).__name__} with this discount rate the share of "
+            "customers who stay so long, or the discount factor, is 0. Such customers cannot be valued; leave them out"
         )
     return survival

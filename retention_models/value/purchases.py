@@ -136,8 +136,8 @@ def _errors_of_value(past_errors: PastErrors, spend: Fitted | None) -> ForecastE
         return past_errors.counts
     if past_errors.value is None:
         raise ValueError(
-            "past_errors know no amounts, and the value with spend needs its own errors; make them from a log with "
-            "amounts"
+            "past_errors contain no amounts, but the value with spend needs the errors of amounts; make past_errors "
+            "from a log with amounts"
         )
     return past_errors.value
 
@@ -255,7 +255,10 @@ def discount_terms(terms: Terms, spend: Fitted | None) -> tuple[float, float]:
     require_terms(terms, "horizon", "time_unit", "annual_discount_rate", *(["margin"] if spend is not None else []))
     assert terms.horizon is not None
     if spend is not None and terms.price is not None:
-        raise ValueError("the terms state a price for a purchase, and spend expects one for each customer; pass one")
+        raise ValueError(
+            "the terms state a price for a purchase, and spend expects an amount for each customer; "
+            "pass only one of the two"
+        )
     return discount_rate(float(terms.annual_discount_rate or 0.0), str(terms.time_unit)), terms.horizon
 
 

@@ -143,7 +143,7 @@ def _fit_cause(fit: Fit, retention_table: Any, cause: str) -> Fit:
     if name not in opened.columns:
         known = [str(column).removeprefix(PREFIX) for column in opened.columns if str(column).startswith(PREFIX)]
         raise ValueError(
-            f"the retention table has no column {name!r}; it knows the causes {join_names(known)}. Name the column of "
+            f"the retention table has no column {name!r}; it has the causes {join_names(known)}. Name the column of "
             "causes in read_contracts(cause=...)"
         )
     require_same_measure(fit.data, opened.attrs)

@@ -19,7 +19,7 @@ from retention_models.fitting.result import Fit
 from retention_models.fitting.uncertainty import uncertainty_of
 from retention_models.tables.customer_table import CustomerTable, open_customers, read_table
 
-INDEPENDENCE = "amount independent of frequency"
+INDEPENDENCE = "Independence of amount and frequency"
 FEWEST = 20  # customers in a group whose spread can be judged
 
 
@@ -171,9 +171,13 @@ def spend_independence_check(spend: Fit, customers: Any, *, tolerance: float = 0
     return Check(
         INDEPENDENCE,
         bool(not beyond.any()),
+        size=100 * abs(float(bias["bias"].iloc[worst])),
+        limit=100 * tolerance,
+        unit="% of the expected amount",
         detail=f"The largest bias of the expected amount is "
         f"{round(100 * bias['bias'].iloc[worst]):+d} %, at a frequency of "
         f"{bias.index[worst]} (up to {100 * tolerance:g} % is tolerated). {_correlation(customers)}.",
+        remedy="Fit a spending model to each group of customers.",
     )
 
 
@@ -188,7 +192,7 @@ def _check_edges(edges: Sequence[int]) -> NDArray[np.int64]:
         or np.any(np.diff(start) < 1)
     ):
         raise ValueError(
-            f"edges must be whole numbers that begin with 1 and rise, such as (1, 2, 3, 4, 7); got {edges!r}"
+            f"edges must be increasing whole numbers that begin with 1, such as (1, 2, 3, 4, 7); got {edges!r}"
         )
     return start
 

@@ -40,10 +40,10 @@ class Terms(Presentation):
     price
         Money for one unit: one payment of a contract, one purchase without an amount, or one unit of the outcome of a
         test. A sequence is the price of each payment of a contract, from the payment at the start; its last price holds
-        for all later payments. A list may hold losses, below 0, such as the cost of a free start. One price
-        below 0 is that of an outcome of a test of which less is better, such as complaints. Text is the column of the
-        customers with contracts that holds the price of each, such as ``"price"`` of ``active_customers``. Without a
-        price, payments and purchases are counted.
+        for all later payments. A list may hold losses, below 0, such as the cost of a free start. One price below 0 is
+        that of an outcome whose lower values are better, such as complaints. Text is the column of the customers with
+        contracts that holds the price of each, such as ``"price"`` of ``active_customers``. Without a price, payments
+        and purchases are counted.
     currency
         The name of the currency, written before an amount: "EUR". Empty by default.
     billing_period
@@ -64,8 +64,8 @@ class Terms(Presentation):
     (annual_discount_rate 15 %). Amounts are in USD. Value counts the next 52 weeks.
     >>> monthly = rm.Terms(price=10.0, margin=0.6, annual_discount_rate=0.1, billing_period="M", currency="EUR")
     >>> print(monthly)
-    Each payment is EUR 10.0, of which 60 % is earned (margin), once a month, in advance. What is earned a year ahead
-    counts 9 % less than today (annual_discount_rate 10 %).
+    Each payment is EUR 10.0, with a margin of 60 %, once a month, in advance. What is earned a year ahead counts 9 %
+    less than today (annual_discount_rate 10 %).
     >>> monthly.written(monthly.unit_value)
     'EUR 6.00'
     """
@@ -93,7 +93,7 @@ class Terms(Presentation):
         if isinstance(self.price, float) and self.price < 0 and (self.billing_period or self.horizon) is not None:
             raise ValueError(
                 f"price must be 0 or more for purchases and payments; got {self.price:g} (payments that begin with a "
-                "loss are a list; below 0 is the price of an outcome of which less is better)"
+                "loss are a list; a price below 0 is for an outcome whose lower values are better)"
             )
         if self.time_unit is not None:
             check_time_unit(self.time_unit)
@@ -180,7 +180,7 @@ class Terms(Presentation):
         own = f"the customer's own (column {self.price!r}{f', in {self.currency}' if self.currency else ''})"
         amount = own if isinstance(self.price, str) else self.written(float(np.asarray(self.price)))
         paid = {"advance": "in advance", "arrears": "in arrears"}[self.payment]
-        share = f", of which {100 * self.margin:g} % is earned (margin)" if self.margin is not None else ""
+        share = f", with a margin of {100 * self.margin:g} %" if self.margin is not None else ""
         return f"Each payment is {amount}{share}, once a {period}, {paid}."
 
 

@@ -85,7 +85,7 @@ DOORS = {  # call, words of the error
     ),
     "margin of a share by its unit": (
         lambda g: differences(g, "orders", "share of customers", margin=0.4),
-        "margin is the share of an amount that is earned, and the outcome is no amount (share of customers)",
+        "margin is the share of an amount that is earned, but the outcome is not an amount (share of customers)",
     ),
     "margin of what is yes or no": (
         lambda g: differences(g, "bought", margin=0.4),
@@ -93,7 +93,7 @@ DOORS = {  # call, words of the error
     ),
     "margin in a breakdown": (
         lambda g: rm.interventions.cost_breakdown(g.test, rm.Outcome(column="bought"), rm.Terms(margin=0.4)),
-        "the outcome is no amount (bought per customer)",
+        "the outcome is not an amount (bought per customer)",
     ),
     "currency": (
         lambda g: differences(g, "spend", "USD per customer", margin=0.4, currency="EUR"),
@@ -101,7 +101,7 @@ DOORS = {  # call, words of the error
     ),
     "a column by itself": (
         lambda g: rm.Outcome(column="spend", per="spend"),
-        "per must be another column than 'spend': a column by itself is 1 for everybody",
+        "per must be another column than 'spend': a column divided by itself is 1 for all customers",
     ),
     "cluster that is no name": (lambda g: from_rows(g, cluster=[]), "cluster must be a text; got []"),
     "arm that is no name": (lambda g: from_rows(g, arm=None), "arm must be a text; got None"),
@@ -118,11 +118,11 @@ DOORS = {  # call, words of the error
     "covariate that is no name": (lambda g: contracts(g, covariates=[0]), "each of covariates must be a text; got 0"),
     "time zone that is no name": (
         lambda g: contracts(g, time_zone=5),
-        "time_zone must be the name of one, such as 'Europe/Berlin'; got 5",
+        "time_zone must be the name of a time zone, such as 'Europe/Berlin'; got 5",
     ),
     "groups twice": (
         lambda g: rm.retention_table(contracts(g), period="M", by=["plan", "plan"]),
-        "by must name each only once; 'plan' stands more than once",
+        "by must name each item only once; 'plan' appears more than once",
     ),
     "tenure that is no name": (lambda g: tenures(tenure=None), "tenure must be a text; got None"),
     "churned that is no name": (lambda g: tenures(churned=None), "churned must be a text; got None"),
@@ -134,7 +134,7 @@ DOORS = {  # call, words of the error
     ),
     "cohorts without first purchases": (
         lambda g: rm.logs.cohort_labels(pd.DataFrame({"a": [1]})),
-        "the table of customers has no column first_purchase; summarize(...) makes one that has",
+        "the table of customers has no column first_purchase; pass the result of summarize(...)",
     ),
     "compress by nothing": (lambda g: rm.logs.compress(g.customers, columns=[]), "columns is empty"),
     "timing of another model": (
@@ -164,13 +164,13 @@ DOORS = {  # call, words of the error
     ),
     "cohorts by a column that is not there": (
         lambda g: fitting.cohort_check(rm.ShiftedBetaGeometric, KEPT, renewals=1, by="plann"),
-        "by='plann' is no column of the table; it has tenure, at_risk, lost",
+        "by='plann' is not a column of the table; it has tenure, at_risk, lost",
     ),
     "a folder for a fit": (lambda g: rm.Fit.from_json("/tmp"), "'/tmp' is a folder; pass the JSON text, or the path"),
     "nothing for a fit": (lambda g: rm.Fit.from_json(""), "this is no fit written by to_json: the text is empty"),
     "outcomes twice": (
         lambda g: from_rows(g, outcomes=["bought", "bought"]),
-        "outcomes must name each only once; 'bought' stands more than once",
+        "outcomes must name each item only once; 'bought' appears more than once",
     ),
 }
 
@@ -196,7 +196,7 @@ OTHER_KINDS = {  # call, words of the error
     ),
     "active contracts that were not read": (
         lambda g: rm.logs.active_customers(g.contracts, period="M"),
-        "pass read_contracts(...) of it",
+        "pass the result of read_contracts(...)",
     ),
     "a log-rank test of causes": (
         lambda g: rm.survival.log_rank(dict.fromkeys("ab", rm.survival.aalen_johansen([1, 2, 3], ["x", "", "x"]))),

@@ -14,8 +14,8 @@ from retention_models.cli import main
 from retention_models.logs.transactions.checks.last_day import judge_last_day
 from retention_models.tables.frames import collect, on_engine
 
-LAST_DAY = "the last day belongs to the log"
-ROWS = "nearly all rows count"
+LAST_DAY = "Last day of the log"
+ROWS = "Rows that cannot be read"
 
 
 @pytest.fixture(scope="module")
@@ -175,8 +175,8 @@ def test_a_last_day_far_from_all_others_is_a_failed_check(days, engine, log):
     table = rm.logs.histories(engine(with_day(log, *days)))
     check = checks(table)[LAST_DAY]
     assert check["passed"] is False
-    assert f"The last day is {days[-1]}, but nothing is known of the" in check["detail"]
-    assert check["detail"].endswith("observation_end='1998-06-30'")
+    assert f"The last day is {days[-1]}, but the log has no rows for" in check["detail"]
+    assert check["remedy"].endswith("observation_end='1998-06-30'")
 
 
 @pytest.mark.parametrize("door", SCORING)

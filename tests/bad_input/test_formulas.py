@@ -55,7 +55,7 @@ def nothing_runs(tmp_path, monkeypatch):
 @pytest.mark.parametrize("door", DOORS)
 def test_no_code_in_a_formula_runs_through_fit(door, formula):
     model, table = DOORS[door]
-    with pytest.raises(ValueError, match=r"may not stand in a formula|is no formula|not in the table"):
+    with pytest.raises(ValueError, match=r"is not allowed in a formula|is not a formula|not in the table"):
         rm.fit(model, table, **{door: formula})
 
 
@@ -78,35 +78,35 @@ def test_no_code_in_a_stored_fit_runs(formula, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("formula", "rule"),
     [
-        ("I(10**10**10)", "may not stand in a formula"),
-        ("log(10**10**10)", "may not stand in a formula"),
-        ("log(((x**3)**3)**9)", "may not stand in a formula"),
-        ("log((9**3)**3)", "may not stand in a formula"),
-        ("I('a'*10**9)", "may not stand in a formula"),
-        ("log('a'*10**9)", "may not stand in a formula"),
-        ("C(x, Treatment('a'*10**9))", "may not stand in a formula"),
-        ("(g + h + x)**20", "may not stand in a formula"),
-        ("(g + h + x)**(2**9)", "may not stand in a formula"),
+        ("I(10**10**10)", "is not allowed in a formula"),
+        ("log(10**10**10)", "is not allowed in a formula"),
+        ("log(((x**3)**3)**9)", "is not allowed in a formula"),
+        ("log((9**3)**3)", "is not allowed in a formula"),
+        ("I('a'*10**9)", "is not allowed in a formula"),
+        ("log('a'*10**9)", "is not allowed in a formula"),
+        ("C(x, Treatment('a'*10**9))", "is not allowed in a formula"),
+        ("(g + h + x)**20", "is not allowed in a formula"),
+        ("(g + h + x)**(2**9)", "is not allowed in a formula"),
         ("*".join("abcdefghijklmnopqrst"), "has 1,048,575 terms; a formula may have 100"),
         ("(a + b + c + d + e + f + g + h + i + j)**3", "has 175 terms; a formula may have 100"),
-        ("bs(x, df=1000000000)", "may not stand in a formula"),
-        ("poly(x, 1000000)", "may not stand in a formula"),
-        ("bs(x, knots=x)", "may not stand in a formula"),
+        ("bs(x, df=1000000000)", "is not allowed in a formula"),
+        ("poly(x, 1000000)", "is not allowed in a formula"),
+        ("bs(x, knots=x)", "is not allowed in a formula"),
         ("x + " * 300 + "x", "at most 1,000 characters; got 1,201"),
-        ("(" * 400 + "x" + ")" * 400, "is no formula"),
-        ("x.mean", "x.mean may not stand in a formula"),
-        ("x[0]", r"x\[0\] may not stand in a formula"),
-        ("log(x if x else x)", "is no formula|may not stand"),
-        ("x\\\n", "may not stand in a formula"),
-        ("x # y", "may not stand in a formula"),
-        ("x @ y", "may not stand in a formula"),
-        ("x | y", "may not stand in a formula"),
-        ("x / y", "may not stand in a formula"),
-        ("f'{x}'", "is no formula"),
-        ("'x'", "'x' may not stand in a formula"),
-        ("Q('x')", "may not stand in a formula"),
-        ("np(x)", "may not stand in a formula"),
-        ("hashed(x)", "may not stand in a formula"),
+        ("(" * 400 + "x" + ")" * 400, "is not a formula"),
+        ("x.mean", "x.mean is not allowed in a formula"),
+        ("x[0]", r"x\[0\] is not allowed in a formula"),
+        ("log(x if x else x)", "is not a formula|is not allowed in a formula"),
+        ("x\\\n", "is not allowed in a formula"),
+        ("x # y", "is not allowed in a formula"),
+        ("x @ y", "is not allowed in a formula"),
+        ("x | y", "is not allowed in a formula"),
+        ("x / y", "is not allowed in a formula"),
+        ("f'{x}'", "is not a formula"),
+        ("'x'", "'x' is not allowed in a formula"),
+        ("Q('x')", "is not allowed in a formula"),
+        ("np(x)", "is not allowed in a formula"),
+        ("hashed(x)", "is not allowed in a formula"),
     ],
 )
 def test_what_is_outside_the_grammar_is_refused_at_once(formula, rule):

@@ -410,7 +410,7 @@ def test_a_bootstrap_is_no_fit_for_a_likelihood_ratio_test(given):
             lambda x: interventions.power(x, 0.1, 100),
             "outcome must be a Proportion, Mean, Ratio, Survival or Clustered",
         ),
-        (rm.evidence_table, "evidence takes effects"),
+        (rm.evidence_table, "evidence_table needs effects"),
     ],
 )
 @pytest.mark.parametrize("other", [None, 3, rm.BGNBD])
@@ -432,7 +432,7 @@ def test_a_roll_out_without_any_difference_is_refused(given):
 
 
 def test_options_that_nothing_would_use_are_refused(given):
-    with pytest.raises(ValueError, match="calendar_by='x' belongs to calendar_covariates"):
+    with pytest.raises(ValueError, match="calendar_by='x' is used only with calendar_covariates"):
         rm.fit(rm.ShiftedBetaGeometric, KEPT, calendar_by="x")
     with pytest.raises(ValueError, match="start belongs to a log with dates"):
         rm.logs.choose_settings(pd.DataFrame(), start="since", tenure="tenure")

@@ -123,7 +123,7 @@ def test_repeat_buyers_with_a_mean_of_zero_are_left_out_and_counted(customers):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([(0, 0.0), (0, 0.0)], "needs more of them; the table has 0"),
+        ([(0, 0.0), (0, 0.0)], "needs more customers; the table has 0"),
         ([(2, -5.0), (1, 4.0)], "monetary_value is negative for 1 of 2 rows"),
         ([(2, np.inf), (1, 4.0)], "monetary_value is missing, infinite or not a number for 1 of 2"),
     ],
@@ -178,7 +178,7 @@ def test_where_amounts_are_all_alike_no_correlation_is_told():
 
 @pytest.mark.parametrize("edges", [(2, 3), (), (1, 3, 3), (1, 2.5), 1])
 def test_edges_that_leave_a_customer_without_a_group_are_an_error(customers, edges):
-    with pytest.raises(ValueError, match="edges must be whole numbers that begin with 1 and rise"):
+    with pytest.raises(ValueError, match="edges must be increasing whole numbers that begin with 1"):
         spend_by_frequency(rm.fit(rm.GammaGamma, customers), customers, edges=edges)
 
 

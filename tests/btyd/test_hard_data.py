@@ -114,7 +114,7 @@ def test_a_handful_of_customers_gets_an_answer_or_an_error_that_says_why(model, 
     if customers["frequency"].any():
         answered(model, customers, 39.0)
     else:
-        with pytest.raises(ValueError, match=f"{model.__name__} learns from repeat purchases"):
+        with pytest.raises(ValueError, match=f"{model.__name__} is estimated from repeat purchases"):
             rm.fit(model, customers)
 
 

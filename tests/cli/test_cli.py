@@ -242,7 +242,7 @@ def test_a_log_too_short_to_judge_by_is_refused_before_anything_runs(
         (
             ["fit", "--transactions", "x.csv", "--model", "Oracle", "--output", "f.json"],
             2,
-            "no model of purchases is called 'Oracle'; there are BGBB, ",
+            "there is no purchase model called 'Oracle'; there are BGBB, ",
         ),
         (["fit", "--transactions", "x.csv", "--model", "BGNBD", "--output", "f.txt"], 2, "--output must end in .json"),
         (["fit", "--transactions", "x.csv", "--model", "BGNBD", "--output", "no/f.json"], 2, "there is no folder no"),
@@ -370,7 +370,7 @@ def test_predict_writes_the_value_of_each_customer_and_what_an_offer_must_change
         (["--margin", "0.3"], "--margin needs --spend FILE"),
         (["--offer-cost", "2"], "--offer-cost needs --spend FILE"),
         (["--spend", "SPEND", "--margin", "0.3"], "--spend needs --annual-discount-rate"),
-        (["--spend", "FIT", *MONEY], "holds a ParetoNBD; make it with fit --model GammaGamma"),
+        (["--spend", "FIT", *MONEY], "holds a ParetoNBD; make the file with fit --model GammaGamma"),
     ],
 )
 def test_value_needs_its_terms(
@@ -407,9 +407,9 @@ def test_opportunities_are_fitted_and_predicted_by_their_period(orders: Path, tm
     ("options", "message"),
     [
         (["--model", "BGBB"], "--model BGBB counts opportunities to buy and needs --period"),
-        (["--model", "NBD", "--period", "M"], "other models take none"),
+        (["--model", "NBD", "--period", "M"], "Other models have no --period"),
         (["--model", "BGBB", "--period", "M", "--time-unit", "W"], "leave out --acquired-after and --time-unit"),
-        (["--model", "ShiftedBetaGeometric"], "no model of purchases is called 'ShiftedBetaGeometric'"),
+        (["--model", "ShiftedBetaGeometric"], "there is no purchase model called 'ShiftedBetaGeometric'"),
     ],
 )
 def test_fit_offers_models_of_purchases_with_what_they_need(
@@ -485,8 +485,8 @@ def test_a_log_in_which_nothing_costs_anything_is_told_of_no_amount(
     notebook = with_parameters(tmp_path / "n.ipynb", "transactions", "customer_id", "date", "amount", "margin")
     assert main(["report", notebook, *read(free)]) == 1
     error = capsys.readouterr().err
-    assert "what a purchase brings cannot be learnt: 0 of " in error
-    assert "with --no-amount value is counted in purchases" in error
+    assert "the value of a purchase cannot be estimated: 0 of " in error
+    assert "With --no-amount, value is counted in purchases" in error
     assert not asked
 
 
@@ -528,7 +528,7 @@ def test_a_fit_that_does_not_say_its_unit_is_refused(
     rm.fit(rm.BGNBD, nameless).to_json(tmp_path / "fit.json")
     options = read(orders, "--horizon", "8", "--output", str(tmp_path / "scores.csv"))
     assert main(["predict", "--fit", str(tmp_path / "fit.json"), *options]) == 1
-    assert "does not say its time unit; make it with retention-models fit" in capsys.readouterr().err
+    assert "does not state its time unit; make the file with retention-models fit" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("horizon", ["0", "-3", "soon", "nan"])
@@ -620,7 +620,7 @@ def test_each_kind_of_file_goes_to_the_notebooks_that_take_it(
         (
             ["--outcome", "kept", "--control", "nil"],
             1,
-            "the control 'nil' is none of the arms control, gift",
+            "the control 'nil' is not one of the arms control, gift",
         ),
         (
             ["--outcome", "kept", "--cost", "leter=3"],
@@ -631,12 +631,12 @@ def test_each_kind_of_file_goes_to_the_notebooks_that_take_it(
         (["--amount", "spend", "--margin", "0.3", "--price", "2"], 1, "price and margin both value an outcome"),
         (["--outcome", "kept", "--covariate", "kept"], 1, "column 'kept' is said to be known before the assignment"),
         (["--outcome", "kept", "--planned-shares", "a=1,b=1"], 1, "shares must give each of the arms"),
-        (["--outcome", "kept", "--lower-is-better", "spend"], 1, "lower_is_better names 'spend', which is none of"),
+        (["--outcome", "kept", "--lower-is-better", "spend"], 1, "lower_is_better names 'spend', which is not one of"),
         (["--outcome", "kept", "--time-unit", "W"], 1, "horizon and time_unit go together, such as horizon=14"),
         (
             ["--outcome", "kept", "--calibration-end", "2024-01-01"],
             2,
-            "--calibration-end is no option of the test; see",
+            "--calibration-end is not an option of the test; see",
         ),
     ],
 )
@@ -663,12 +663,15 @@ def spoilt(rows: pd.DataFrame, column: str, value: object, count: int = 3) -> pd
             lambda d: spoilt(d, "kept", "maybe"),
             "kept is missing, not finite or no number for 3 of 1,200 customers; fill in",
         ),
-        (lambda d: spoilt(d, "user", "C9"), "user repeats: 1,200 rows for 1,197 customers; keep one row a customer"),
-        (lambda d: d[d["cell"] == "control"], "there is one arm only, control"),
+        (
+            lambda d: spoilt(d, "user", "C9"),
+            "user repeats: 1,200 rows for 1,197 customers; keep one row for each customer",
+        ),
+        (lambda d: d[d["cell"] == "control"], "there is only one arm, control"),
         (lambda d: d.assign(cell=d["user"]), "column 'cell' has 1,200 values"),
         (
             lambda d: d.assign(cell=d["cell"].str[:1]),
-            "which arm is the control was not said (control)",
+            "the control is not stated (control)",
         ),
         (lambda d: d.head(0), "there are no rows with an arm"),
         (lambda d: d.assign(kept=7), "kept is the same for every customer: there is nothing to compare"),

@@ -70,7 +70,7 @@ def test_a_list_of_who_is_about_to_leave_begins_with_the_most_value_at_risk(tmp_
     ("options", "sentence"),
     [
         ((), "say so, sampling 'window'"),
-        (("--sampling", "window"), "holds the customers of one day; say which day it was: observation_end"),
+        (("--sampling", "window"), "describes the customers of one day; state that day: observation_end"),
         (("--sampling", "window", "--observation-end", "1.6.2024"), "observation_end must be a day such as"),
         (("--observation-start", "2024-01-01"), "leave out observation_start, or name the columns of a log with"),
         (
@@ -89,7 +89,7 @@ def test_a_file_of_tenures_is_asked_what_it_holds(tmp_path, capsys, options, sen
 
 def test_columns_of_dates_have_no_place_beside_tenures(tmp_path, capsys) -> None:
     assert report(club(), tmp_path, "--tenure", "months") == 2
-    assert "leave out --customer-id and --start and --end, or them" in capsys.readouterr().err
+    assert "Leave out --customer-id and --start and --end, or them" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -122,7 +122,7 @@ def test_a_snapshot_without_dates_is_reported_on_as_one_month_of_everybody(tmp_p
         (lambda f: f.assign(joined="in winter"), (), "rows without a readable start"),
         (lambda f: f.rename(columns={"left": "gone"}), (), "no column 'left'"),
         (lambda f: f, ("--sampling", "active_on"), "needs observation_start"),
-        (lambda f: f, ("--group", "member"), "has another part already"),
+        (lambda f: f, ("--group", "member"), "already has another role"),
         (lambda f: f.assign(code=range(len(f))), ("--group", "code"), "500 values"),
         (lambda f: f, ("--observation-end", "2022-01-20"), "has ended by 2022-01-20"),
     ],

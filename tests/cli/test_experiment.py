@@ -55,7 +55,7 @@ def test_customers_with_contracts_have_a_page(subscribers: Path) -> None:
         (CONTRACTS, "tenure needs horizon and time_unit, such as horizon=6 and time_unit='M'"),
         ((*CONTRACTS, "--horizon", "60", "--time-unit", "M"), "choose a horizon up to that, not 60"),
         ((*CONTRACTS[:2], *CONTRACTS[4:], *SIX_MONTHS), "tenure needs churned"),
-        ((*CONTRACTS, *SIX_MONTHS, "--outcome", "used"), "tenure and churned have outcomes of their own"),
+        ((*CONTRACTS, *SIX_MONTHS, "--outcome", "used"), "with tenure and churned, the outcomes are"),
         ((*CONTRACTS, *SIX_MONTHS, "--looks", "0.5,0.2"), "looks must increase"),
     ],
 )

@@ -297,8 +297,8 @@ def test_a_command_for_one_kind_of_file_does_what_report_does(company: Path, ask
         ("[purchases]\nfile='orders.csv'\ndecimal=';'", "decimal: expected one of ., ,, not ';'"),
         ("[purchases]\nfile=['orders.csv']", "file must be the path of a file, not ['orders.csv']"),
         ("[terms]\nmargin=30\n[purchases]\nfile='orders.csv'", "margin: got 30.0; did you mean 0.3?|margin: margin"),
-        ("[terms]\nmargin=0.3", 'project.toml names no file; add one, such as file = "orders.csv" below [purchases]'),
-        ("[purchases\nfile=1", "project.toml is no TOML: "),
+        ("[terms]\nmargin=0.3", 'project.toml has no file; add one, such as file = "orders.csv" below [purchases]'),
+        ("[purchases\nfile=1", "project.toml is not valid TOML: "),
         ("purchases = 3", "purchases must be a section, written [purchases]"),
     ],
 )
@@ -317,13 +317,13 @@ def test_a_project_file_that_is_none_gets_a_sentence(text, message, company, ask
         (["init", "nothing.csv"], "nothing.csv: there is no such file"),
         (
             ["report", "--project", "none.toml"],
-            "--project none.toml: there is no such file; retention-models init FILE",
+            "--project none.toml: the file does not exist; retention-models init FILE",
         ),
         (["init", "orders.csv", "--output", "no/project.toml"], "--output no/project.toml: there is no folder no"),
         (["fit", "--output", "fit.json"], "name the log: --transactions FILE, or file = ... below [purchases]"),
         (["contracts"], "name the contracts: retention-models contracts FILE, or file = ... below [contracts]"),
         (["contracts", "contracts.csv", "--date", "x"], "unrecognized arguments: --date"),
-        (["report", "--contracts", "contracts.csv", "--date", "x"], "--date is no option of the contracts"),
+        (["report", "--contracts", "contracts.csv", "--date", "x"], "--date is not an option of the contracts"),
     ],
 )
 def test_a_command_that_cannot_be_carried_out_says_why(command, message, company, asked, capsys) -> None:
@@ -337,7 +337,7 @@ def test_init_overwrites_nothing(company: Path, capsys: pytest.CaptureFixture[st
     init("orders.csv")
     before = Path("project.toml").read_text(encoding="utf-8")
     assert main(["init", "contracts.csv"]) == 2
-    assert "project.toml exists already: delete it, or name another with --output" in capsys.readouterr().err
+    assert "project.toml exists already. Delete it, or name another file with --output" in capsys.readouterr().err
     assert Path("project.toml").read_text(encoding="utf-8") == before
 
 
@@ -554,7 +554,7 @@ def test_a_log_that_falls_silent_long_before_the_stated_day_fails_a_check() -> N
     silent = check(rm.read_transactions(log).window(observation_end="1999-12-31"))
     assert silent.passed is False
     assert "its last purchase was on 1998-06-30, 549 days before" in silent.detail
-    assert "observation_end='1998-06-30'" in silent.detail
+    assert "observation_end='1998-06-30'" in silent.remedy
     settings = rm.logs.choose_settings(log, observation_end="1999-12-31")
     assert any(check.passed is False for check in settings.checks)
     rm.fit(rm.ParetoNBD, rm.summarize(log, observation_end="1999-12-31"))  # it may be true, and is no error

@@ -21,7 +21,7 @@ def test_what_is_written_is_read_from_text_and_from_a_file(tmp_path):
     ("text", "message"),
     [
         ('{"format": 3, "retention_models": "9.1"}', r"format 3 \(written by version 9.1\).* up to 2: .*or plan again"),
-        ('{"n": 3}', "this is no plan written by to_json: it names no format"),
+        ('{"n": 3}', "this is no plan written by to_json: the format is not stated"),
         ('{"format": 1}', r"or it is damaged \(it names no version; it lacks 'n'\)"),
         ('{"format": 1, ', "or it is damaged"),
     ],

@@ -83,7 +83,7 @@ def test_the_time_unit_is_that_of_the_fit_and_no_other(log, pareto):
 
 
 def test_a_model_of_spend_has_no_purchases_to_follow(log, customers):
-    with pytest.raises(ValueError, match="GammaGamma expects no purchases; fit ParetoNBD or BGNBD, say"):
+    with pytest.raises(ValueError, match="GammaGamma does not predict purchases; fit ParetoNBD or BGNBD, for example"):
         tracking(rm.fit(rm.GammaGamma, customers), log, calibration_end=CUT)
 
 

@@ -57,7 +57,7 @@ def test_a_history_measures_time_as_its_fit_does(log, granularity):
 
 def test_a_model_of_spend_has_no_history_of_being_alive(log, customers):
     spend = rm.fit(rm.GammaGamma, customers)
-    with pytest.raises(ValueError, match="GammaGamma expects no purchases"):
+    with pytest.raises(ValueError, match="GammaGamma does not predict purchases"):
         alive_history(spend, log, 1)
-    with pytest.raises(ValueError, match="GammaGamma expects no purchases"):
+    with pytest.raises(ValueError, match="GammaGamma does not predict purchases"):
         history_matrix(spend, T=39, horizon=26)

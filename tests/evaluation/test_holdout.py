@@ -116,13 +116,13 @@ def test_the_check_passes_when_the_holdout_lies_inside(pareto, customers):
     check = holdout_check(pareto, customers)
     assert check.passed is True
     assert check.detail.startswith("1,666 purchases were expected in the holdout (95 % interval 1,")
-    assert check.detail.endswith(" and 1,882 came.")
+    assert check.detail.endswith(" The actual number is 1,882.")
 
 
 def test_the_check_fails_and_says_why_when_the_holdout_lies_outside(fits, customers):
     check = holdout_check(fits["BG/NBD"], customers)
     assert check.passed is False
-    assert "and 1,882 came: 14 % more. The interval covers parameters and chance" in check.detail
+    assert "The actual number is 1,882: 14 % more. The interval covers parameters and chance" in check.detail
 
 
 def test_a_total_that_is_off_by_little_does_not_fail_however_narrow_the_interval(pareto, customers):
@@ -132,7 +132,7 @@ def test_a_total_that_is_off_by_little_does_not_fail_however_narrow_the_interval
     fewer.loc[buyers, "holdout_frequency"] -= 1
     check = holdout_check(pareto, fewer, level=0.3)
     assert check.passed is True
-    assert check.detail.endswith("(30 % interval 1,611 to 1,714), and 1,566 came: 6 % fewer.")
+    assert check.detail.endswith("(30 % interval 1,611 to 1,714). The actual number is 1,566: 6 % fewer.")
 
 
 def test_a_narrower_interval_is_missed_more_easily(pareto, customers):
@@ -149,7 +149,7 @@ def test_a_holdout_that_is_no_count_is_an_error(pareto, customers, count):
     wrong = customers.assign(
         holdout_frequency=customers["holdout_frequency"].astype(float).where(customers.index > 2, count)
     )
-    with pytest.raises(ValueError, match="holdout_frequency is no count for 2 customers"):
+    with pytest.raises(ValueError, match="holdout_frequency is not a count for 2 customers"):
         holdout_scores(pareto, wrong)
 
 
@@ -193,9 +193,9 @@ def test_groups_and_bins_that_are_none_are_errors(judge, wrong, message, pareto,
 
 
 def test_no_fits_and_fits_that_expect_no_purchases_are_errors(customers):
-    with pytest.raises(ValueError, match="there are no fits to judge"):
+    with pytest.raises(ValueError, match="there are no fits to compare"):
         holdout_scores({}, customers)
-    with pytest.raises(ValueError, match="GammaGamma expects no purchases"):
+    with pytest.raises(ValueError, match="GammaGamma does not predict purchases"):
         calibration(rm.fit(rm.GammaGamma, customers), customers)
 
 

@@ -146,7 +146,7 @@ def test_kinds_are_told_apart_by_their_covariates(customers):
 
 def test_what_contradicts_is_refused(fits):
     purchases, spend = fits
-    with pytest.raises(ValueError, match="first_amount is money, and the terms count purchases"):
+    with pytest.raises(ValueError, match="first_amount is money, but the terms count purchases"):
         rm.value.new_customer_value(
             purchases, rm.Terms(horizon=13, time_unit="W", annual_discount_rate=0.1), first_amount=20.0
         )
@@ -197,7 +197,7 @@ def test_segments_by_recency_name_the_days_since_the_last_purchase(rows):
 def test_models_that_the_data_hardly_tell_apart_are_all_heard():
     totals = {name: pd.DataFrame({"expected": [value]}) for name, value in (("A", 1512.0), ("B", 1487.0))}
     assert rm.narrative.alternatives_sentence(totals) == (
-        "Models that the data hardly tell apart (A, B) expect 1,490 to 1,510 purchases."
+        "Models that fit the data about equally well (A, B) expect 1,490 to 1,510 purchases."
     )
     assert rm.narrative.alternatives_sentence({"A": totals["A"]}) == ""
     customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")

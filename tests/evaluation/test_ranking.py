@@ -43,10 +43,10 @@ def test_concentration_orders_the_best_first():
 
 @pytest.mark.parametrize("values", [[0.0, 0.0], [1.0, np.nan], [1.0, -2.0]])
 def test_concentration_of_nothing_is_an_error(values):
-    with pytest.raises(ValueError, match="finite numbers with a positive sum"):
+    with pytest.raises(ValueError, match="finite numbers of 0 or more"):
         concentration(values)
 
 
 def test_shares_of_what_is_partly_negative_are_an_error():
-    with pytest.raises(ValueError, match="1 of 3 are negative or no number, and the sum is 4"):
+    with pytest.raises(ValueError, match="1 of 3 are negative or not a number, and the sum is 4"):
         concentration([5, -2, 1])

@@ -230,7 +230,7 @@ def test_a_log_leads_to_calendar_covariates():
         abs(found.covariate_terms.coefficients["calendar[december]"])
         < 4 * found.table().loc["calendar[december]", "std_error"]
     )
-    with pytest.raises(ValueError, match="only renewals by the month or the year"):
+    with pytest.raises(ValueError, match="calendar covariates need a period of a month or a year"):
         with_calendar(retention_table(spells, period=30))
 
 

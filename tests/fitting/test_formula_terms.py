@@ -177,7 +177,7 @@ def test_draws_spread_as_the_delta_method_says(customers, fitted):
     table = source.read(few)
     expected = source.estimate(lambda model, *history: model.expected_purchases(26, *history), table.rows)
     np.testing.assert_allclose(drawn.std(axis=0), expected.std_error[table.row], rtol=0.1)
-    with pytest.raises(ValueError, match="this fit has covariates; say whose parameters to draw"):
+    with pytest.raises(ValueError, match="this fit has covariates; pass the customers whose parameters are drawn"):
         fitted.draw(3, np.random.default_rng(1))
 
 
@@ -371,12 +371,12 @@ def test_a_level_that_separates_is_named(customers, model, formulas, change, mes
         ),
         (NBD, {"purchase_covariates": "channel + on_web"}, "follows from"),
         (rm.ParetoNBD, {"dropout_covariates": "log(1 + frequency)"}, "frequency is what ParetoNBD is to explain"),
-        (NBD, {"purchase_covariates": "holdout_frequency"}, "holdout_frequency is what NBD is to explain, or came aft"),
+        (NBD, {"purchase_covariates": "holdout_frequency"}, "holdout_frequency is what NBD is to explain, or is later"),
         (NBD, {"purchase_covariates": "log_gaps"}, "log_gaps is what NBD is to explain"),
         (NBD, {"purchase_covariates": "age + monetary_value"}, "monetary_value is what NBD is to explain"),
         (NBD, {"purchase_covariates": "Intercept"}, "names a column Intercept, as formulas call the baseline"),
         (rm.GammaGamma, {"spend_covariates": "monetary_value"}, "monetary_value is what GammaGamma is to explain"),
-        (NBD, {"purchase_covariates": "name"}, "name has 1,500 levels for 1,500 customers, too many to learn from"),
+        (NBD, {"purchase_covariates": "name"}, "name has 1,500 levels for 1,500 customers, too many to estimate"),
         (NBD, {"purchase_covariates": "C(number)"}, r"1,499 coefficients \(1,499 of them of purchase\[C\(number\)\]\)"),
         (NBD, {"purchase_covariates": "nothing"}, "is the same for all 1,500 customers"),
     ],
@@ -416,9 +416,9 @@ def test_terms_are_tested_by_wald_and_by_the_likelihood_ratio(customers, fitted)
     plain = rm.fit(rm.ParetoNBD, customers)
     assert likelihood_ratio(plain, fitted).degrees == 5
     assert str(test).startswith("ParetoNBD: purchase[age] makes a difference")
-    with pytest.raises(ValueError, match="all its covariates, and more"):
+    with pytest.raises(ValueError, match="all covariates of the other, and more"):
         likelihood_ratio(fitted, plain)
-    with pytest.raises(ValueError, match="all its covariates, and more"):
+    with pytest.raises(ValueError, match="all covariates of the other, and more"):
         likelihood_ratio(rm.fit(NBD, customers), fitted)
     with pytest.raises(ValueError, match="fitted to the same data"):
         likelihood_ratio(plain, rm.fit(rm.ParetoNBD, customers.head(700), **FORMULAS))

@@ -50,7 +50,7 @@ def test_a_table_of_one_renewal_has_one_rate():
 
 
 def test_nothing_can_be_learnt_where_nobody_leaves():
-    with pytest.raises(ValueError, match="learns from customers who leave"):
+    with pytest.raises(ValueError, match="is estimated from customers who leave"):
         select_contract_model(pd.DataFrame({"tenure": [1, 2], "at_risk": [9, 9], "lost": [0, 0]}))
 
 

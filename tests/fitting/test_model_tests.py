@@ -34,7 +34,7 @@ def test_an_edge_halves_the_p_value():
 
 
 def test_what_cannot_be_compared_is_named():
-    with pytest.raises(ValueError, match="BetaDiscreteWeibull is no special case of Geometric"):
+    with pytest.raises(ValueError, match="BetaDiscreteWeibull is not a special case of Geometric"):
         likelihood_ratio(fit(BetaDiscreteWeibull, HIGH_END), fit(Geometric, HIGH_END))
     with pytest.raises(ValueError, match="fitted to the same data"):
         likelihood_ratio(fit(ShiftedBetaGeometric, HIGH_END), fit(BetaDiscreteWeibull, HIGH_END.head(5)))
@@ -111,5 +111,5 @@ def test_where_no_law_is_known_the_customers_are_needed(cdnow):
 
 
 def test_bg_and_mbg_do_not_lie_within_each_other(cdnow):
-    with pytest.raises(ValueError, match="BGNBD is no special case of MBGNBD"):
+    with pytest.raises(ValueError, match="BGNBD is not a special case of MBGNBD"):
         likelihood_ratio(fit(rm.BGNBD, cdnow), fit(MBGNBD, cdnow), cdnow)

@@ -88,7 +88,7 @@ def test_the_order_of_rows_and_a_model_of_three_parameters():
 
 def test_what_cannot_be_pooled_is_named():
     table, _ = cohorts(6, 200, 0.2, np.random.default_rng(6))
-    with pytest.raises(ValueError, match="takes three of them to tell; cohort has 2"):
+    with pytest.raises(ValueError, match="need at least three cohorts; cohort has 2"):
         fit_pooled(ShiftedBetaGeometric, table[table["cohort"] < "c002"].assign(tenure=lambda t: t["tenure"]))
     format_together = pd.DataFrame(
         {"tenure": [1, 2, 3] * 3, "at_risk": [1000, 800, 640] * 3, "lost": [200, 160, 128] * 3}
@@ -131,7 +131,7 @@ def test_the_check_of_cohorts_says_why_it_cannot_tell():
     )
     assert frame.empty
     assert check.passed is None
-    assert "takes three of them" in check.detail
+    assert "need at least three cohorts" in check.detail
 
 
 def test_the_check_of_cohorts_says_where_a_table_has_none():
@@ -180,7 +180,7 @@ def test_forecasts_and_values_take_the_fit_of_the_own_cohort(years):
     total, alone = (rm.total_value(pooled, today, terms, by=by) for by in (None, "cohort"))
     assert total["value"].iloc[0] == pytest.approx(alone["value"].sum())
     assert rm.saved_value(pooled, today, terms).loc["all", "customers"] == 968
-    with pytest.raises(ValueError, match="by='cohort' is no column of the table"):
+    with pytest.raises(ValueError, match="by='cohort' is not a column of the table"):
         rm.customer_value(pooled, today.drop(columns="cohort"), terms)
 
 
@@ -248,7 +248,7 @@ def test_the_spread_of_cohorts_does_not_run_away():
 
 def test_cohorts_that_say_too_little_are_refused():
     table, _ = cohorts(4, 20, 0.0, np.random.default_rng(33))
-    with pytest.raises(ConvergenceError, match="too little to tell how they differ"):
+    with pytest.raises(ConvergenceError, match="too few to estimate how cohorts differ"):
         fit_pooled(ShiftedBetaGeometric, table)
 
 

@@ -99,7 +99,7 @@ def test_with_covariates_draws_and_intervals_are_those_of_each_customer(shop, ag
     few = customers.head(3)
     model = again_with_covariates.draw(7, np.random.default_rng(3), few)
     assert np.shape(model.alpha) == (7, 3)
-    with pytest.raises(ValueError, match="say whose parameters to draw"):
+    with pytest.raises(ValueError, match="pass the customers whose parameters are drawn"):
         again_with_covariates.draw(7, np.random.default_rng(3))
     lower, upper = again_with_covariates.interval(lambda model, *own: model.expected_purchases(26, *own), few)
     expected = rm.predict(found, few, 26)
@@ -257,5 +257,5 @@ def test_what_cannot_be_bootstrapped_is_refused(bgnbd, customers):
     with pytest.raises(ValueError, match="replicates must be a whole number, 2 or more"):
         bootstrap(bgnbd, customers, replicates=1, rng=rng)
     kept = pd.DataFrame({"tenure": [1, 2, 3], "at_risk": [1000, 869, 743], "lost": [131, 126, 90]})
-    with pytest.raises(ValueError, match="a retention table holds only their sums"):
+    with pytest.raises(ValueError, match="a retention table has only their sums"):
         bootstrap(rm.fit(rm.ShiftedBetaGeometric, kept), kept, rng=rng)

@@ -52,8 +52,8 @@ def test_every_model_is_among_the_stored_fits():
 
 
 def test_a_fit_in_a_later_format_is_refused_by_the_version_that_wrote_it():
-    later = json.loads(ONE.read_text(encoding="utf-8")) | {"retention_models": "9.1.0", "format": 2}
-    with pytest.raises(ValueError, match=r"format 2 \(written by version 9.1.0\); version .* reads formats up to 1"):
+    later = json.loads(ONE.read_text(encoding="utf-8")) | {"retention_models": "9.1.0", "format": 3}
+    with pytest.raises(ValueError, match=r"format 3 \(written by version 9.1.0\); version .* reads formats up to 2"):
         rm.Fit.from_json(json.dumps(later))
 
 
@@ -67,7 +67,7 @@ def test_a_later_version_in_a_known_format_is_read():
     [
         ({"covariance": {}}, "it lacks 'parameters'"),
         ({"model": None}, "not subscriptable"),
-        ({"model": {"class": "Oracle", "parameters": {}}}, "Oracle is none of its models"),
+        ({"model": {"class": "Oracle", "parameters": {}}}, "Oracle is not one of its models"),
         ({"groups": [1]}, "no attribute 'items'"),
     ],
 )

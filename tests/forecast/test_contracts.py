@@ -65,7 +65,7 @@ def test_covariates_cohorts_and_hardly_determined_fits_agree_with_the_forecast_o
 def test_what_no_forecast_of_contracts_can_be_is_refused(regular):
     with pytest.raises(ValueError, match=r"horizon must be a whole number.*2\.5"):
         rm.predict(regular, TODAY, 2.5)
-    with pytest.raises(ValueError, match=r"pause is 0\.1, but only customers without a contract pause"):
+    with pytest.raises(ValueError, match=r"pause is 0\.1, but pause is for customers without a contract"):
         rm.predict(regular, TODAY, 2, pause=0.1)
     with pytest.raises(ValueError, match="at_risk and lost are columns of a retention table"):
         rm.predict(regular, REGULAR, 2)

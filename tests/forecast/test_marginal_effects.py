@@ -134,13 +134,13 @@ def test_value_is_that_of_customer_value_and_moves_with_purchases_and_amounts(cu
 
 
 def test_what_cannot_change_is_named(customers, fitted):
-    with pytest.raises(ValueError, match=r"change must name covariates of the fit \(channel, age\) and say what"):
+    with pytest.raises(ValueError, match=r"change must name covariates of the fit \(channel, age\) and state their"):
         marginal_effect(fitted, customers, {"height": 1}, 26)
     with pytest.raises(ValueError, match="change must name covariates"):
         marginal_effect(fitted, customers, {}, 26)
     with pytest.raises(ValueError, match=r'as in \{"channel": "web"\}; got'):
         marginal_effect(fitted, customers, "age", 26)
-    with pytest.raises(ValueError, match="change takes one value of age for all, or a function"):
+    with pytest.raises(ValueError, match="change needs one value of age for all, or a function"):
         marginal_effect(fitted, customers, {"age": [1, 2]}, 26)
     with pytest.raises(ValueError, match="the table has no rows"):
         predict_new(fitted, customers.head(0), 26)

@@ -46,7 +46,7 @@ def test_a_renewal_at_which_nobody_was_observed_is_the_models(fitted):
 
 
 def test_what_cannot_be_drawn_is_named(fitted):
-    with pytest.raises(ValueError, match="'cohort' is no column of the table"):
+    with pytest.raises(ValueError, match="'cohort' is not a column of the table"):
         retention_triangle(fitted, TABLE.drop(columns="cohort"), renewals=2)
     with pytest.raises(ValueError, match="renewals must be a whole number, 0 or more"):
         retention_triangle(fitted, TABLE, renewals=1.5)

@@ -132,10 +132,10 @@ def test_a_layout_that_is_none_is_refused(stated, message, tmp_path):
 def test_a_layout_of_what_is_no_file_of_text_is_refused(stated, tmp_path):
     name = next(iter(stated))
     for log in (LOG, pl.from_pandas(LOG)):
-        with pytest.raises(ValueError, match=f"{name} is for files of text, and this is no path; leave it out"):
+        with pytest.raises(ValueError, match=f"{name} is for text files, but this is not a path; leave it out"):
             rm.summarize(log, **stated)
     LOG.to_parquet(tmp_path / "log.parquet")
-    with pytest.raises(ValueError, match=r"log\.parquet is no file of text: leave out separator, no_header and encod"):
+    with pytest.raises(ValueError, match=r"log\.parquet is not a text file: leave out separator, no_header and encod"):
         rm.summarize(tmp_path / "log.parquet", **stated)
 
 

@@ -250,8 +250,8 @@ def test_two_currencies_are_not_added_up():
 
 LATE = {
     "a second currency": ("amount", lambda rows: ("€" + rows).where(rows.index < 4500, "$" + rows), "mixes currencies"),
-    "decimal commas": ("amount", lambda rows: rows.str.replace(".", ","), "mixes forms"),
-    "another form of days": ("date", lambda rows: pd.to_datetime(rows).dt.strftime("%d/%m/%Y"), "mixes forms"),
+    "decimal commas": ("amount", lambda rows: rows.str.replace(".", ","), "mixes formats"),
+    "another form of days": ("date", lambda rows: pd.to_datetime(rows).dt.strftime("%d/%m/%Y"), "mixes formats"),
 }
 
 

@@ -61,7 +61,7 @@ def test_a_condition_on_a_column_that_is_not_there_is_refused():
 
 
 def test_where_nothing_meets_the_conditions_this_is_said():
-    held = "no row of the log meets where. Column 'status' holds Completed \\(5 rows\\), Cancelled \\(2 rows\\)"
+    held = "no row of the log satisfies where. Column 'status' holds Completed \\(5 rows\\), Cancelled \\(2 rows\\)"
     with pytest.raises(ValueError, match=held):
         rm.read_transactions(ROWS, where="status=Open")
 

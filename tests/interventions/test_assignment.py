@@ -161,7 +161,7 @@ def test_choice_needs_the_days_of_joining(joiners):
         rm.Experiment.from_rows(
             joiners, replace(plan, measured_from=None), arm="arm", outcomes=["spend"], joined="joined"
         )
-    with pytest.raises(ValueError, match="column 'joined' has no day"):
+    with pytest.raises(ValueError, match="column 'joined' has no dates"):
         rm.Experiment.from_rows(joiners.assign(joined=None), plan, arm="arm", outcomes=["spend"], joined="joined")
 
 
@@ -178,7 +178,9 @@ def test_who_joins_while_outcomes_are_measured_is_immortal(late, joiners):
 
 def test_contracts_of_customers_who_chose_themselves_are_refused():
     rows = pd.DataFrame({"arm": ["none", "club"] * 20, "tenure": range(1, 41), "churned": [0, 1] * 20})
-    with pytest.raises(ValueError, match=r"assigned_by='choice' cannot be judged by contracts .* \(immortal time\)"):
+    with pytest.raises(
+        ValueError, match=r"assigned_by='choice' cannot be analysed with contracts .* \(immortal time\)"
+    ):
         rm.contract_experiment(rows, rm.Plan(control="none", assigned_by="choice"), arm="arm", time_unit="M")
     test = rm.contract_experiment(rows, rm.Plan(control="none", assigned_by="rule"), arm="arm", time_unit="M")
     assert rm.interventions.retention_difference(test, horizon=12)[0].design == "observational"

@@ -103,7 +103,7 @@ def test_the_customer_base_is_answered_by_the_second_order_and_the_segment(shop)
         f"{100 * held['share_of_value'].iloc[0]:.0f} % of the value."
     )
     assert "are expected to still be customers on 1998-06-30." in answer.sureness[0]
-    lost = Check("customers held for lost stay away", False, detail="Many came back.")
+    lost = Check("P(alive) in the holdout", False, detail="Many came back.")
     unknown = rm.narrative.customer_base_answer(status, second, held, alive=lost, **about)
     assert unknown.sureness[0].startswith("The log does not show who of 2,357 customers has left by 1998-06-30.")
     assert unknown.failures == (lost,)

@@ -25,13 +25,13 @@ def kind(log, trait):
 
 
 def test_clockwork_is_told_from_chance():
-    assert kind(shop(30), "leaving") == "like clockwork: it may be a contract"
-    assert kind(rm.datasets.load_cdnow(), "leaving") == "no contract: they just leave"
-    assert kind(shop(30, customers=5), "leaving") == "too few purchases to tell"
+    assert kind(shop(30), "leaving") == "regular purchases, perhaps payments of a contract"
+    assert kind(rm.datasets.load_cdnow(), "leaving") == "purchases without a contract"
+    assert kind(shop(30, customers=5), "leaving") == "too few purchases"
 
 
 def test_a_log_in_which_nobody_is_new_any_more_is_one_cohort():
-    assert kind(shop(30), "coming") == "one cohort: nobody is new"
+    assert kind(shop(30), "coming") == "one cohort, without new customers"
     assert kind(shop(1, purchases=2), "coming") == "a steady number of new customers"
 
 
@@ -44,18 +44,18 @@ def test_rhythm_is_that_of_the_usual_gap(days_between, rhythm):
 
 
 def test_returning_counts_new_customers_who_came_back():
-    assert kind(shop(30), "returning") == "most return"
+    assert kind(shop(30), "returning") == "most customers return"
     once = shop(30).drop_duplicates("customer_id")
     some = pd.concat([once, shop(30, customers=3)])
-    assert kind(some, "returning") == "most buy once and never again"
+    assert kind(some, "returning") == "most customers buy only once"
 
 
 def test_the_best_are_those_who_spent_most_or_bought_most_where_there_is_no_money():
     rich = pd.concat([shop(30), shop(30, customers=1, amount=1000.0)])
-    assert kind(rich, "the best") == "few carry most of it"
+    assert kind(rich, "the best") == "a few customers account for most"
     without = rm.read_transactions(rich, amount=None)
     assert business_traits(without).loc["the best", "measured"].endswith("of the purchases")
-    assert kind(without, "the best") == "all carry it alike"
+    assert kind(without, "the best") == "customers contribute about equally"
 
 
 def test_only_customers_first_seen_late_enough_count():

@@ -87,7 +87,7 @@ def test_a_group_is_a_covariate_where_the_model_knows_one():
     again, _ = rm.narrative.group_as_covariate(fitted, numbered, "region")
     assert again.log_likelihood == pytest.approx(found.log_likelihood)
     (alone,) = rm.narrative.group_as_covariate(fitted, table.assign(region="north"), "region")
-    assert "region has one level only (north)" in str(alone)
+    assert "region has only one level (north)" in str(alone)
     (none,) = rm.narrative.group_as_covariate(fitted, table, None)
     assert str(none) == "No group was named: one model describes all customers."
     one_rate = rm.fit(rm.survival.Geometric, table)
@@ -181,7 +181,7 @@ def test_a_contract_that_begins_today_is_valued_within_what_was_seen_and_beyond(
 
 
 def test_the_answer_says_by_which_groups_without_which_events_and_what_failed():
-    failed = Check("forecast totals at earlier dates", False, detail="One of three held.")
+    failed = Check("Forecasts at earlier dates", False, detail="One of three held.")
     planned = pd.DataFrame({"ahead": [2], "expected": [1.5], "planning_lower_80": [1.0], "planning_upper_80": [1.9]})
     told = answer(
         ShiftedBetaGeometric, REGULAR, [0, 3], events=["price_rise", "strike"], by="plan", planned=planned,
@@ -195,8 +195,8 @@ def test_the_answer_says_by_which_groups_without_which_events_and_what_failed():
     assert (told.figures[1].value, told.figures[1].range) == ("2 of 2", "1 to 2")
     assert told.check_counts == "2 checks: 1 passed, 1 failed"
     text = repr(told)
-    for part in (told.headline, "What to do: ", "Check failed: forecast totals at earlier dates. One of", told.assumed):
+    for part in (told.headline, "What to do: ", "Check failed: Forecasts at earlier dates. One of", told.assumed):
         assert part in text
     plain = told._repr_mimebundle_()[MIME]
     assert plain["headline"] == told.headline
-    assert [check["name"] for check in plain["checks"]] == ["forecast totals at earlier dates"]
+    assert [check["name"] for check in plain["checks"]] == ["Forecasts at earlier dates"]

@@ -134,7 +134,7 @@ def test_estimators_recover_the_truth_and_the_naive_comparison_does_not(shop):
     assert abs(received.estimate - on_movers) < 3 * received.std_error
     naive = as_treated_difference(rows[rows["arm"] == "coupon"], PURCHASES, received="letter")
     assert naive.lower > on_movers + 0.05
-    assert (naive.design, [check.name for check in naive.failed]) == ("observational", ["assignment"])
+    assert (naive.design, [check.name for check in naive.failed]) == ("observational", ["Random assignment"])
 
 
 def test_the_truth_stands_beside_what_was_estimated(shop):

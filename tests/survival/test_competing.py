@@ -66,7 +66,7 @@ def test_missing_and_empty_causes_are_customers_still_there():
     by_text = aalen_johansen([1, 2, 3], ["price", "", ""])
     by_none = aalen_johansen([1, 2, 3], ["price", None, float("nan")])
     np.testing.assert_array_equal(by_text.incidence, by_none.incidence)
-    with pytest.raises(ValueError, match="nobody left for any cause"):
+    with pytest.raises(ValueError, match="no customer left for any cause"):
         aalen_johansen([1, 2], ["", ""])
 
 

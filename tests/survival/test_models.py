@@ -263,7 +263,7 @@ def test_leaving_at_once_or_never_ends_at_the_limit_with_a_note():
     for model in (ShiftedBetaGeometric, BetaDiscreteWeibull, DiscreteWeibull):
         found = fit(model, rows)
         (note,) = found.notes
-        assert "leaves at the first renewal, or never" in note or "whoever renews once never leaves" in note
+        assert "leaves at the first renewal, or never" in note or "a customer who renews once never leaves" in note
         assert found.model.retention_rate(1) == pytest.approx(0.7, abs=1e-6)
         assert not found.table().isna().any().any()
 
@@ -295,8 +295,8 @@ def test_parameters_must_be_positive(model):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"lost": 0}, "learns from customers who leave, and lost is 0 in all rows"),
-        ({"lost": [1000, 631, 468, 382]}, "learns from customers who stay"),
+        ({"lost": 0}, "is estimated from customers who leave, but lost is 0 in all rows"),
+        ({"lost": [1000, 631, 468, 382]}, "is estimated from customers who stay"),
         ({"lost": 2000}, r"lost exceeds at_risk for 4 of 4 rows \(first: row 0\)"),
         ({"lost": [-1, 0, 0, 1]}, "lost is negative for 1 of 4 rows"),
         ({"tenure": [0, 1, 2, 3]}, "tenure is below 1 for 1 of 4 rows .* 1 for the first"),
@@ -336,7 +336,7 @@ def late(lost, at_risk=(100, 100, 100, 100)):
 
 @pytest.mark.parametrize("model", [DiscreteWeibull, BetaDiscreteWeibull])
 def test_losses_at_the_last_renewal_alone_do_not_say_how_fast_the_chance_to_leave_grows(model):
-    with pytest.raises(ValueError, match="nobody was lost before renewal 4, the last of the table: how fast it grows"):
+    with pytest.raises(ValueError, match="no customer was lost before renewal 4, the last of the table"):
         fit(model, late([0, 0, 0, 50]))
     assert fit(model, late([0, 1, 3, 50], (100, 100, 99, 96))).model.c > 5
 

@@ -96,7 +96,7 @@ def test_missing_and_doubled_columns_are_named(customers):
     ):
         read_table(customers[["frequency"]], NAMES)
     doubled = pd.concat([customers, customers[["T"]]], axis=1)
-    with pytest.raises(ValueError, match="T stands more than once"):
+    with pytest.raises(ValueError, match="T appears more than once"):
         read_table(doubled, NAMES)
 
 

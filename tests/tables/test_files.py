@@ -142,7 +142,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
 
 
 def test_an_empty_file_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"log\.csv is empty: expected names of columns in its first line"):
+    with pytest.raises(ValueError, match=r"log\.csv is empty: expected the names of columns in the first line"):
         read_transactions(write(tmp_path, ""))
 
 

@@ -37,11 +37,11 @@ def test_groups_in_the_order_of_categories_keep_it(customers):
     [
         (pd.Series(1, index=list("abd")), r"by has no label for 1 of 4 customers \(first: customer_id c\); a Series"),
         (pd.Series(1, index=list("aabcd")), r"by has 1 customers more than once \(first: a\)"),
-        ([1, "1", 2, 2], r"by has labels that read alike: 1 \(int\), '1' \(str\); make them one"),
+        ([1, "1", 2, 2], r"by has labels with the same text: 1 \(int\), '1' \(str\); merge them"),
         (["x", None, "x", "y"], r"by is missing for 1 of 4 customers \(first: customer_id b\); name the group"),
         (["x", "y"], "by has 2 labels for 4 customers"),
         (5, "by must be the name of a column, or one label for each customer; got 5"),
-        ("seg", "by='seg' is no column of the table"),
+        ("seg", "by='seg' is not a column of the table"),
     ],
 )
 def test_labels_that_do_not_name_one_group_for_each_customer_are_errors(customers, by, message):

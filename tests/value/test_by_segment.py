@@ -69,7 +69,7 @@ def test_value_grows_with_the_horizon_to_that_without_end(customers, purchases, 
 
 
 def test_horizons_must_be_named(customers, purchases, spend):
-    with pytest.raises(ValueError, match="horizons must name at least one length"):
+    with pytest.raises(ValueError, match="horizons must have at least one horizon"):
         value_by_horizon(purchases, customers, rm.Terms(**MONEY), spend=spend, horizons=())
 
 

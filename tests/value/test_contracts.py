@@ -239,7 +239,9 @@ def test_a_curve_without_a_model_is_worth_what_it_has_seen():
     survival = curve.survival_function([3, 4]) / curve.survival_function(2)
     value = rm.customer_value(curve, pd.DataFrame({"tenure": [2]}), terms)
     assert value["value"].iloc[0] == pytest.approx(survival[0] + survival[1] / 1.1)
-    with pytest.raises(ValueError, match="survival is asked up to renewal 5, and the model has seen none beyond 4"):
+    with pytest.raises(
+        ValueError, match="survival is needed up to renewal 5, but the external model has no renewals beyond 4"
+    ):
         rm.customer_value(curve, pd.DataFrame({"tenure": [3]}), terms)
     with pytest.raises(ValueError, match="give the terms a horizon"):
         discounted_lifetime(curve, YEARLY)
@@ -286,7 +288,7 @@ def test_curves_of_other_libraries_join(model):
         discounted_lifetime(model, terms)
     total = rm.total_value(model, customers, terms)
     assert total.loc["all"].to_list() == pytest.approx([4, expected @ [1, 1, 2]])
-    with pytest.raises(ValueError, match="has seen none beyond 12; shorten the horizon"):
+    with pytest.raises(ValueError, match="has no renewals beyond 12; shorten the horizon"):
         rm.customer_value(model, customers.assign(tenure=9), terms)
     with pytest.raises(ValueError, match="give the terms a horizon"):
         rm.customer_value(model, customers, YEARLY)
@@ -381,6 +383,9 @@ def test_what_is_no_model_with_a_survival_is_named():
 
 @pytest.mark.parametrize("rate", [0, 1e-7])
 def test_hardly_any_discount_needs_a_horizon(rate):
-    with pytest.raises(ValueError, match="a value needs a horizon: customers who stay for good have no end"):
+    with pytest.raises(
+        ValueError,
+        match="a value needs a horizon: without discounting, the value of customers who never leave is infinite",
+    ):
         discounted_lifetime(MODELS[0], rm.Terms(annual_discount_rate=rate, billing_period="M"))
     assert payment_schedule(rm.Terms(annual_discount_rate=rate, billing_period="M", horizon=12)).renewals == 12

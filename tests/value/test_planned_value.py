@@ -72,7 +72,7 @@ def test_it_scales_with_the_currency(cut, purchases, base, past):
 
 
 def test_value_without_errors_of_amounts_is_refused(purchases, base, spend, past):
-    with pytest.raises(ValueError, match="past_errors know no amounts"):
+    with pytest.raises(ValueError, match="past_errors contain no amounts"):
         rm.total_value(purchases, base, TERMS, spend=spend, past_errors=replace(past, value=None))
 
 

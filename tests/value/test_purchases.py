@@ -189,7 +189,9 @@ def test_money_that_makes_no_sense_is_an_error(customers, fits, changed, message
 
 def test_what_is_no_fit_of_the_right_kind_is_an_error(customers, fits):
     purchases, spend = fits[rm.BGNBD], fits[rm.GammaGamma]
-    with pytest.raises(TypeError, match="fit is a fit of spending; pass that of purchases, and this one as spend="):
+    with pytest.raises(
+        TypeError, match="fit is a fit of spending; pass a fit of purchases as fit, and this one as spend="
+    ):
         rm.customer_value(spend, customers, rm.Terms(horizon=39, **MONEY), spend=purchases)
     with pytest.raises(TypeError, match=r"spend must be the Fit of a model of spending.*; got a fit of BGNBD"):
         rm.total_value(purchases, customers, rm.Terms(horizon=39, **MONEY), spend=purchases)

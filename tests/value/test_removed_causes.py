@@ -104,7 +104,7 @@ def test_the_interval_combines_both_models():
 def test_a_cause_that_is_not_there_or_breaks_a_rule_is_named():
     table = exact_table(rm.ShiftedBetaGeometric(0.9, 12.0), 0.01)
     found = rm.fit(rm.ShiftedBetaGeometric, table)
-    with pytest.raises(ValueError, match="no column 'lost_price'; it knows the causes moved, payment"):
+    with pytest.raises(ValueError, match="no column 'lost_price'; it has the causes moved, payment"):
         rm.value.value_of_removing_cause(found, BASE, TERMS, table, cause="price")
     with pytest.raises(ValueError, match="lost_payment is 0 in all rows: nobody left for this cause"):
         rm.value.value_of_removing_cause(found, BASE, TERMS, table.assign(lost_payment=0), cause="payment")

@@ -65,7 +65,9 @@ def test_what_the_terms_lack_is_said_at_once():
 def test_a_fit_on_the_wrong_road_is_named():
     spend = rm.Fit(rm.GammaGamma(6, 4, 15), pd.DataFrame(), -1.0, 3)
     terms, base = rm.Terms(annual_discount_rate=0.1, billing_period="Y"), pd.DataFrame({"tenure": [0]})
-    with pytest.raises(TypeError, match="fit is a fit of spending; pass that of purchases, and this one as spend="):
+    with pytest.raises(
+        TypeError, match="fit is a fit of spending; pass a fit of purchases as fit, and this one as spend="
+    ):
         rm.total_value(spend, base, terms)
     with pytest.raises(TypeError, match="spend goes with a fit of purchases"):
         rm.total_value(rm.ShiftedBetaGeometric(1, 2), base, terms, spend=spend)

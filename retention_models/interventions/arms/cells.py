@@ -105,8 +105,8 @@ def _require_two_units(units: int, unit: str, arm: str, block: str) -> None:
     if units < 2:
         where = f"arm {arm!r}" + (f" of block {block!r}" if block else "")
         raise ValueError(
-            f"{where} holds {units} {unit}{'' if units == 1 else 's'}: with fewer than 2 the spread cannot be told; "
-            + ("merge blocks, or leave the arm out" if block else "leave the arm out")
+            f"{where} holds {units} {unit}{'' if units == 1 else 's'}: with fewer than 2 the spread cannot be "
+            f"estimated; " + ("merge blocks, or leave the arm out" if block else "leave the arm out")
         )
 
 
@@ -146,7 +146,8 @@ def _scatter(row: pd.Series, n: int, mean: Array) -> Array:
     squares = np.abs(np.diag(products))
     if np.any(np.diag(scatter) < -1e-9 * squares):
         raise ValueError(
-            f"the sums of squares of arm {row['arm']!r} are smaller than its sums allow; square first, then sum"
+            f"the sums of squares of arm {row['arm']!r} are smaller than its sums allow; the column must be the sum "
+            "of the squares"
         )
     constant = np.diag(scatter) <= _rounding_error(n) * squares
     return np.where(constant | constant[:, None], 0.0, scatter)
@@ -163,9 +164,10 @@ def _check_nested(table: pd.DataFrame) -> None:
     if repeated.any():
         names = table.loc[repeated, "cluster"].unique()
         raise ValueError(
-            f"{len(names):,} of {table['cluster'].nunique():,} clusters (first: {names[0]}) stand in more than one arm "
-            "or block; a cluster is assigned as a whole (for stores that switch in turn see "
-            "interventions.stepped_wedge)"
+            f"{len(names):,} of {table['cluster'].nunique():,} clusters (first: {names[0]}) appear in more than one "
+            f"arm "
+            "or block; a cluster is assigned as a whole. If stores switch one after the other, see "
+            "interventions.stepped_wedge"
         )
 
 

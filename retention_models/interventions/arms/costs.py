@@ -57,7 +57,7 @@ class Costs(Presentation):
             if not (is_number(cost) and cost >= 0):
                 raise ValueError(f"{name} must be a cost of 0 or more; got {cost!r}")
         if self.redemption > 0 and self.redemptions is None:
-            raise ValueError("redemption costs something: name the column that counts them in redemptions=")
+            raise ValueError("redemption has a cost: name the column that counts redemptions in redemptions=")
 
     def prices(self, columns: Sequence[str]) -> tuple[float, Array]:
         """Cost as ``fixed + price @ mean``.
@@ -156,7 +156,8 @@ def pricing(
         )
     if terms.price is None and (unit.startswith("share of") or not may_be_amount):
         raise ValueError(
-            f"margin is the share of an amount that is earned, and the outcome is no amount ({unit}): state what one "
+            f"margin is the share of an amount that is earned, but the outcome is not an amount ({unit}): state "
+            "what one "
             "unit of it earns, such as Terms(price=12)"
         )
     measured = CURRENCY.match(unit)
@@ -187,7 +188,7 @@ def law_of_net_value(gain: Law, value: StudentT) -> IndependentSum:
 def require_amount(outcome: str, measure: Measure) -> None:
     """Raise a ValueError for a ratio of sums, which is not an amount per customer."""
     if measure.per is not None:
-        raise ValueError(f"{outcome} is a ratio of sums, no amount per customer: price its numerator instead")
+        raise ValueError(f"{outcome} is a ratio of sums, not an amount per customer: price its numerator instead")
 
 
 def position(columns: Sequence[str], name: str) -> int:

@@ -129,7 +129,7 @@ def require_joined_before(
         late = nw.col("joined") >= nw.lit(dt.datetime.combine(measured_from, dt.time()))
         counts = collect(days.select(dated=nw.col("joined").count(), late=late.cast(nw.Int64).sum())).iloc[0]
     if not counts["dated"]:
-        raise ValueError(f"column {joined!r} has no day: it must hold the day on which each customer joined")
+        raise ValueError(f"column {joined!r} has no dates: it must contain the day on which each customer joined")
     if counts["late"] > 0:
         raise ValueError(
             f"{int(counts['late']):,} of {int(counts['dated']):,} customers joined on {measured_from} or later, while "

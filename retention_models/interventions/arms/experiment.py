@@ -329,9 +329,9 @@ class Experiment(Presentation):
         """
         others = self.arms[1:]
         if arm is None and len(others) > 1:
-            raise ValueError(f"say which arm is meant: arm= one of {', '.join(others)}")
+            raise ValueError(f"state the arm: arm= one of {', '.join(others)}")
         if arm is not None and arm not in others:
-            raise ValueError(f"the arm {arm!r} is none of {', '.join(others)}")
+            raise ValueError(f"the arm {arm!r} is not one of {', '.join(others)}")
         return arm or others[0]
 
     def arm_means(self, arm: str) -> ArmMeans:
@@ -377,7 +377,7 @@ def _require_other_names(columns: Sequence[str]) -> None:
     for name in columns:
         if name in ("arm", "n", "block", "cluster"):
             raise ValueError(
-                f"{name!r} is a column of every table of sums, and names no outcome: rename what was measured"
+                f"{name!r} is a column of every table of sums, so it cannot be an outcome; rename the outcome"
             )
 
 

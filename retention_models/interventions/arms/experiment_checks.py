@@ -13,7 +13,7 @@ from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.core.formatting import p_statement
 from retention_models.interventions.arms.cells import ArmMeans, Cell, arm_means
-from retention_models.interventions.effects.effect import RATIO
+from retention_models.interventions.effects.effect import BALANCE, RATIO, UNIT
 from retention_models.tables.engines import collect_table, column_names
 from retention_models.tables.files import Kind
 from retention_models.tables.rules import require_filled
@@ -26,11 +26,13 @@ FEW = 5  # fewer customers than this with (or without) the outcome, and a normal
 def require_comparison(arms: Sequence[str], control: str) -> None:
     """Raise a ValueError unless there is a control arm and another arm."""
     if not arms:
-        raise ValueError("there are no rows with an arm; every assigned customer needs one, those who did nothing too")
+        raise ValueError(
+            "there are no rows with an arm; every assigned customer needs one, including customers who did nothing"
+        )
     if control not in arms:
-        raise ValueError(f"the control {control!r} is none of the arms {', '.join(arms)}")
+        raise ValueError(f"the control {control!r} is not one of the arms {', '.join(arms)}")
     if len(arms) < 2:
-        raise ValueError(f"there is one arm only, {arms[0]}; a comparison needs customers who were not treated")
+        raise ValueError(f"there is only one arm, {arms[0]}; a comparison needs customers who were not treated")
 
 
 def require_blocks(cells: Sequence[Cell]) -> None:
@@ -57,12 +59,12 @@ def read_sums(source: Any, columns: Sequence[str], optional: Sequence[str] = ())
     table = collect_table(source, names, kinds, hint=hint)
     require_filled(table)
     if table.duplicated(keys).any():
-        raise ValueError(f"{' and '.join(keys)} stand more than once; add the sums up to one row each")
+        raise ValueError(f"{' and '.join(keys)} appear more than once; add the sums up to one row each")
     wrong = (table["n"] < 1) | (table["n"] % 1 != 0)
     if wrong.any():
         first = table.loc[wrong, "n"].iloc[0]
         raise ValueError(
-            f"n is no whole number of customers, 1 or more, in {wrong.sum()} of {len(table)} rows: {first:g}"
+            f"n is not a whole number of customers, 1 or more, in {wrong.sum()} of {len(table)} rows: {first:g}"
         )
     return table
 
@@ -74,8 +76,9 @@ def require_counts(table: pd.DataFrame, outcome: str) -> None:
     if wrong.any():
         arm = table.loc[wrong, "arm"].iloc[0]
         raise ValueError(
-            f"{outcome} is no count of customers for {int(wrong.sum())} of {len(table)} arms (first: {arm}, "
-            f"{count[wrong].iloc[0]:g} of {table.loc[wrong, 'n'].iloc[0]:g}); give how many of the n did it"
+            f"{outcome} is not a count of customers for {int(wrong.sum())} of {len(table)} arms (first: {arm}, "
+            f"{count[wrong].iloc[0]:g} of {table.loc[wrong, 'n'].iloc[0]:g}); state how many of the n customers had "
+            "the outcome"
         )
 
 
@@ -84,13 +87,14 @@ def checks_of_customers(sizes: Mapping[str, int], shares: Mapping[str, float] | 
     if unit == "customer":
         return (sample_ratio(sizes, shares, unit),)
     detail = (
-        f"Each {unit} was assigned as a whole, but only customers are known. The true errors are larger, and these "
-        "numbers cannot tell by how much."
+        f"Each {unit} was assigned as a whole, but only customers are known. The true errors are larger, and "
+        "these numbers do not show by how much."
     )
     uncounted = Check(
-        RATIO, None, detail=f"The assigned {unit}s were not counted, so it is unknown whether any got lost."
+        RATIO, None, detail=f"The assigned {unit}s were not counted, so it is not known whether any were lost."
     )
-    return uncounted, Check("unit of assignment", False, detail=detail)
+    remedy = f"Name the column of the {unit}s in cluster, and read the rows of single customers."
+    return uncounted, Check(UNIT, False, detail=detail, remedy=remedy)
 
 
 def checks_of_clusters(cells: Sequence[Cell], shares: Mapping[str, float] | None, unit: str) -> tuple[Check, ...]:
@@ -100,7 +104,7 @@ def checks_of_clusters(cells: Sequence[Cell], shares: Mapping[str, float] | None
     df = min(cell.df for cell in cells)
     detail = f"Errors by the assigned clusters (CR2; {counts}; at least {df:.1f} degrees of freedom an arm)."
     cluster = "cluster" if unit == "customer" else unit
-    return sample_ratio(units, shares, cluster), Check("unit of assignment", True, detail=detail)
+    return sample_ratio(units, shares, cluster), Check(UNIT, True, detail=detail)
 
 
 def one_in(p: float) -> str:
@@ -116,7 +120,9 @@ def sample_ratio(units: Mapping[str, int], shares: Mapping[str, float] | None, u
     """
     if shares is None:
         return Check(
-            RATIO, None, detail="The planned shares of the arms are not stated: it is unknown whether any got lost."
+            RATIO,
+            None,
+            detail="The planned shares of the arms are not stated, so it is not known whether customers were lost.",
         )
     arms = list(units)
     planned = {str(arm): float(share) for arm, share in shares.items()}
@@ -126,22 +132,30 @@ def sample_ratio(units: Mapping[str, int], shares: Mapping[str, float] | None, u
     expected = np.array([planned[arm] for arm in arms]) / sum(planned.values()) * seen.sum()
     p = float(chdtrc(len(arms) - 1, np.sum((seen - expected) ** 2 / expected)))
     counts = ", ".join(f"{arm} {s:,.0f} ({e:,.0f} planned)" for arm, s, e in zip(arms, seen, expected, strict=True))
-    verdict = "not as planned: find the customers that got lost before reading on"
+    away = float(np.max(np.abs(seen - expected)) / seen.sum())
+    verdict = "not as planned"
     if p >= SUSPICIOUS:
         verdict = (
-            "as planned" if p >= UNEVEN else f"which chance alone gives {one_in(p)}; look whether customers were lost"
+            "as planned" if p >= UNEVEN else f"which chance alone gives {one_in(p)}; check whether customers were lost"
         )
     return Check(
-        RATIO, p >= SUSPICIOUS, detail=f"{unit.capitalize()}s assigned: {counts}; {p_statement(p)}, {verdict}."
+        RATIO,
+        p >= SUSPICIOUS,
+        size=100 * away,
+        unit="percentage points from the planned share",
+        detail=f"{unit.capitalize()}s assigned: {counts}; {p_statement(p)}, {verdict}.",
+        remedy=f"Find the {unit}s that were lost before you use the results.",
     )
 
 
 def balance(cells: Sequence[Cell], covariates: Sequence[int]) -> Check:
     """Whether the covariates known before the assignment agree in all arms: a joint Wald test."""
-    name, x = "balance", list(covariates)
+    name, x = BALANCE, list(covariates)
     arms = [arm_means(cells, arm) for arm in arm_names(cells)]
     if min(cell.df for cell in cells) < 10 * len(x):
-        return Check(name, None, detail="Too few assigned units to test what was known before the assignment.")
+        return Check(
+            name, None, detail="There are too few assigned units to compare what was known before the assignment."
+        )
     statistic, freedom, impossible = _wald(
         np.array([arm.mean[x] for arm in arms]), np.array([_covariance(arm)[np.ix_(x, x)] for arm in arms])
     )
@@ -152,6 +166,7 @@ def balance(cells: Sequence[Cell], covariates: Sequence[int]) -> Check:
         p >= SUSPICIOUS,
         detail=f"{len(x)} column{'s' * (len(x) > 1)} known before the assignment, together "
         f"{p_statement(p)}: {verdict}.",
+        remedy="Find out why the arms differ before you use the results.",
     )
 
 
@@ -222,5 +237,11 @@ def events_check(counts: Sequence[float], name: str) -> Check:
     smallest = round(min(counts))
     verdict = "enough" if smallest >= FEW else "too few"
     return Check(
-        "events", smallest >= FEW, detail=f"{name}: {verdict} for the interval ({smallest} in the smallest group)."
+        "Number of events",
+        smallest >= FEW,
+        size=float(smallest),
+        limit=float(FEW),
+        unit="customers in the smallest group",
+        detail=f"{name}: {verdict} for the interval ({smallest} in the smallest group).",
+        remedy="Wait for more events, or test with more customers.",
     )

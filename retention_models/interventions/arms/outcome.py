@@ -48,7 +48,7 @@ class Outcome(Presentation):
     Raises
     ------
     ValueError
-        When a name is no text, or ``per`` is the column itself; when only one of horizon and time unit is stated, or
+        When a name is not text, or ``per`` is the column itself; when only one of horizon and time unit is stated, or
         one is not valid.
     """
 
@@ -68,7 +68,9 @@ class Outcome(Presentation):
         if self.per is not None:
             require_text("per", self.per)
         if self.per == self.column:
-            raise ValueError(f"per must be another column than {self.column!r}: a column by itself is 1 for everybody")
+            raise ValueError(
+                f"per must be another column than {self.column!r}: a column divided by itself is 1 for all customers"
+            )
         require_texts("adjust_for", self.adjust_for, "('spend_before',)")
         object.__setattr__(self, "adjust_for", tuple(self.adjust_for))
         check_horizon(self.horizon, self.time_unit)
@@ -90,7 +92,7 @@ def outcome_measure(test: Experiment, outcome: Outcome) -> Measure:
     require_type("outcome", outcome, Outcome)
     per = None if outcome.per is None else position(test.columns, outcome.per)
     if per is not None and any(test.arm_means(arm).mean[per] == 0 for arm in test.arms):
-        raise ValueError(f"{outcome.per} is 0 for everyone in an arm: {outcome.name} is no number there")
+        raise ValueError(f"{outcome.per} is 0 for all customers of an arm: {outcome.name} is not defined there")
     plain = Measure(position(test.columns, outcome.column), per)
     x = covariate_positions(test, outcome)
     if not x:
@@ -118,8 +120,8 @@ def covariate_positions(test: Experiment, outcome: Outcome) -> tuple[int, ...]:
         known = ", ".join(test.covariates) or "none"
         raise ValueError(
             f"{', '.join(late)} {'is' if len(late) == 1 else 'are'} not among the covariates of this experiment "
-            f"({known}): adjusting for what was measured after the assignment takes out the effect with it; name what "
-            "was known before in covariates="
+            f"({known}): adjusting for what was measured after the assignment removes a part of the effect; name in "
+            "covariates= what was known before"
         )
     return tuple(position(test.columns, name) for name in outcome.adjust_for)
 
@@ -127,7 +129,7 @@ def covariate_positions(test: Experiment, outcome: Outcome) -> tuple[int, ...]:
 def baseline_arm(test: Experiment, arm: str | None) -> str:
     """The baseline of a comparison: the control unless another arm is given."""
     if arm is not None and arm not in test.arms:
-        raise ValueError(f"the baseline {arm!r} is none of the arms {', '.join(test.arms)}")
+        raise ValueError(f"the baseline {arm!r} is not one of the arms {', '.join(test.arms)}")
     return arm or test.plan.control
 
 
@@ -222,8 +224,16 @@ def _adjustment_check(test: Experiment, outcome: Outcome) -> Check | None:
     covariates, df = len(outcome.adjust_for), min(cell.df for cell in test.cells)
     if df >= 10 * covariates:
         return None
-    detail = f"{covariates} covariates on {df:.1f} degrees of freedom: the interval is too narrow; adjust for fewer."
-    return Check("adjustment", False, decides=False, detail=detail)
+    return Check(
+        "Number of covariates",
+        False,
+        size=float(covariates),
+        limit=float(df) / 10,
+        unit="covariates",
+        detail=f"{covariates} covariates on {df:.1f} degrees of freedom: the interval is too narrow.",
+        remedy="Adjust for fewer covariates.",
+        decides=False,
+    )
 
 
 def _ceiling_check(test: Experiment, outcome: Outcome, weights: Mapping[str, float], level: float) -> Check:
@@ -233,8 +243,8 @@ def _ceiling_check(test: Experiment, outcome: Outcome, weights: Mapping[str, flo
     lower, upper = cut.interval(level)
     passed = lower <= uncut.estimate <= upper
     apart = format_together(uncut.estimate, uncut.std_error)
-    detail = f"{test.ceilings[outcome.column]}. Uncut, the difference is {' +- '.join(apart)}"
-    verdict = "within the interval" if passed else "outside the interval: the largest spenders decide"
+    detail = f"{test.ceilings[outcome.column]}. Without the ceiling, the difference is {' +- '.join(apart)}"
+    verdict = "within the interval" if passed else "outside the interval: it depends on the largest spenders"
     return Check(CEILING, passed, decides=False, detail=f"{detail}, {verdict}.")
 
 

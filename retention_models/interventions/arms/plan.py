@@ -113,14 +113,14 @@ class Plan(Presentation):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, read_day(name, getattr(self, name)))
         if not pd.api.types.is_scalar(self.control) or pd.isna(self.control):
-            raise ValueError(f"control must name the arm that the others are compared with; got {self.control!r}")
+            raise ValueError(f"control must name the arm with which the others are compared; got {self.control!r}")
         object.__setattr__(self, "control", str(self.control))
         require_text("control", self.control)
         if self.shares is not None:
             object.__setattr__(self, "shares", read_shares(self.shares))
             if self.control not in self.shares:
                 raise ValueError(
-                    f"shares must give each of the arms, and so the control {self.control!r}, a share above 0; got "
+                    f"shares must give each of the arms, including the control {self.control!r}, a share above 0; got "
                     f"{dict(self.shares)}"
                 )
         for name in ("unit", "population"):
@@ -230,7 +230,7 @@ def read_shares(shares: object) -> dict[str, float]:
     if len(found) < len(shares):
         raise ValueError(f"shares name an arm more than once, as numbers and as text: {', '.join(map(repr, shares))}")
     if len(found) < 2:
-        raise ValueError(f"shares name one arm only, {next(iter(found))}; a test needs a control and another arm")
+        raise ValueError(f"shares name only one arm, {next(iter(found))}; a test needs a control and another arm")
     return found
 
 

@@ -110,13 +110,13 @@ class Roles(Presentation):
             if missing:
                 raise ValueError(
                     f"the test has no column {', '.join(map(repr, missing))} for {role.name}; it has "
-                    f"{', '.join(columns)}. Say which one it is: {role.name}"
+                    f"{', '.join(columns)}. State the column: {role.name}"
                 )
         self._check_contracts()
         others = [name for name in self.lower_outcomes if self.outcomes and name not in self.outcomes]
         if others:
             raise ValueError(
-                f"lower_is_better names {others[0]!r}, which is none of the outcomes {', '.join(self.outcomes)}"
+                f"lower_is_better names {others[0]!r}, which is not one of the outcomes {', '.join(self.outcomes)}"
             )
         measured = {*self.outcomes, *self.extras, self.tenure, self.churned}
         before = set(self.covariates) & measured
@@ -136,10 +136,13 @@ class Roles(Presentation):
         """Raise a ValueError unless contracts have both their columns, and no other outcome."""
         if (self.tenure is None) != (self.churned is None):
             missing, there = ("churned", "tenure") if self.churned is None else ("tenure", "churned")
-            raise ValueError(f"{there} needs {missing}: a contract test has the time since the assignment and its end")
+            raise ValueError(
+                f"{there} needs {missing}: a contract experiment needs the time since the assignment "
+                "and whether the contract ended"
+            )
         if self.has_contracts and (self.outcomes or self.lower_outcomes):
             raise ValueError(
-                "tenure and churned have outcomes of their own, customers and time retained: leave out outcome, amount "
+                "with tenure and churned, the outcomes are customers and time retained; leave out outcome, amount "
                 "and lower_is_better"
             )
 

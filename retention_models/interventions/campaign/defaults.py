@@ -47,8 +47,8 @@ def open_rows(
         first = collect(filled.head(1))[roles.assigned]
         if len(first):
             raise ValueError(
-                f"column {roles.assigned!r} must hold days or numbers for assigned, and holds text such as "
-                f"{str(first.iloc[0])!r}, whose order is not that of time; write the day, or the number of the wave"
+                f"column {roles.assigned!r} must hold days or numbers for assigned, but contains text such as "
+                f"{str(first.iloc[0])!r}, which has no order in time; write the day, or the number of the wave"
             )
     if roles.assigned is not None and not with_gaps:
         gaps = nw.col(roles.assigned).is_null().cast(nw.Int64).sum()
@@ -111,11 +111,13 @@ def read_arms(frame: nw.LazyFrame[Any], arm: str) -> list[str]:
     """
     arms = sorted(collect(frame.select(nw.col(arm).alias("arm")).unique())["arm"].dropna())
     if not arms:
-        raise ValueError("there are no rows with an arm; every assigned customer needs one, those who did nothing too")
+        raise ValueError(
+            "there are no rows with an arm; every assigned customer needs one, including customers who did nothing"
+        )
     if len(arms) > MOST_ARMS:
         raise ValueError(
-            f"column {arm!r} has {len(arms):,} values ({', '.join(arms[:3])}, ...), and a test at most "
-            f"{MOST_ARMS} arms; name the column that says who was assigned to what (arm)"
+            f"column {arm!r} has {len(arms):,} values ({', '.join(arms[:3])}, ...), but a test has at most "
+            f"{MOST_ARMS} arms; name the column of the assigned arm (arm)"
         )
     return arms
 
@@ -130,11 +132,11 @@ def choose_control(arms: Sequence[str], control: str | None) -> tuple[str, str]:
     """
     if control is not None:
         if control not in arms:
-            raise ValueError(f"the control {control!r} is none of the arms {', '.join(arms)}")
+            raise ValueError(f"the control {control!r} is not one of the arms {', '.join(arms)}")
         return control, f"The arms are compared with “{control}”, as asked."
     found = [arm for arm in arms if arm.strip().casefold() in UNTREATED]
     if len(found) != 1:
-        raise ValueError(f"which arm is the control was not said (control); it is one of {', '.join(arms)}")
+        raise ValueError(f"the control is not stated (control); the arms are {', '.join(arms)}")
     return found[0], f"The arms are compared with “{found[0]}”, which goes by the name of a control."
 
 

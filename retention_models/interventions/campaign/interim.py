@@ -116,7 +116,7 @@ def _look(campaign: Campaign, test: Experiment | str, arm: str, shares: Sequence
     if isinstance(test, str):
         raise ValueError(test)
     if arm not in test.arms:
-        raise ValueError(f"nobody was in {arm} yet")
+        raise ValueError(f"no customer was in {arm} yet")
     outcome = replace(campaign.main_outcome, adjust_for=())
     weights = {arm: contrasts.difference(arm, test.plan.control)}
     here = {name: costs for name, costs in campaign.costs.items() if name in test.arms}

@@ -54,8 +54,8 @@ class Prices(Presentation):
             raise ValueError(f"margin is a share of the amount, above 0 and at most 1; got {margin!r}{meant}")
         if price is not None and not (is_number(price) and price > 0):
             raise ValueError(
-                f"price is what one more of the first outcome earns, above 0; got {price!r}. Where less of it is "
-                "better, name it in lower_is_better, and say what one fewer earns"
+                f"price is the margin of one more of the first outcome, above 0; got {price!r}. If lower is better, "
+                "name the outcome in lower_is_better, and state the margin of one fewer"
             )
         each = self.cost if isinstance(self.cost, Mapping) else {"cost": self.cost}
         for name, cost in {**each, "redemption_cost": self.redemption_cost}.items():

@@ -428,7 +428,7 @@ def _without_constant_amount(
 
 def _check_planned_customers(planned: int | None) -> int | None:
     if planned is not None and (not isinstance(planned, numbers.Integral) or isinstance(planned, bool) or planned < 1):
-        raise ValueError(f"planned_customers is how many customers were planned, 1 or more; got {planned!r}")
+        raise ValueError(f"planned_customers is the planned number of customers, 1 or more; got {planned!r}")
     return planned
 
 

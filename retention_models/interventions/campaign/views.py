@@ -25,7 +25,7 @@ from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.designs.contract_arms import ContractExperiment
 from retention_models.interventions.designs.contracts import incremental_value
 from retention_models.interventions.designs.encouragement import as_treated_difference, complier_effect
-from retention_models.interventions.effects.effect import Effect
+from retention_models.interventions.effects.effect import CEILING, Effect
 from retention_models.interventions.outcomes.model_check import purchase_model_check
 from retention_models.survival.sbg import ShiftedBetaGeometric
 from retention_models.tables.days import Period
@@ -187,8 +187,17 @@ def ceiling_check(table: pd.DataFrame) -> Check:
         Fails if a difference without a ceiling lies outside the interval with a ceiling.
     """
     other = [" of ".join(reversed(names)) for names in table.index[~table["same_story"]]]
-    verdict = f"{', '.join(other)} hang on the largest spenders" if other else "no difference hangs on a few customers"
-    return Check("ceiling", not other, decides=False, detail=f"Against the same with a ceiling, {verdict}.")
+    depend = f"These differences depend on the largest spenders: {', '.join(other)}."
+    return Check(
+        CEILING,
+        not other,
+        size=float(len(other)),
+        limit=0.0,
+        unit="differences",
+        detail=depend if other else "With a ceiling on amounts, the differences are about the same.",
+        remedy="Decide by the differences with a ceiling.",
+        decides=False,
+    )
 
 
 def effects_by_delivery(campaign: Campaign) -> list[Effect]:
@@ -230,7 +239,7 @@ def _as_treated_comparison(campaign: Campaign, outcome: Outcome, arm: str, recei
         effect = as_treated_difference(rows.to_native(), replace(outcome, adjust_for=()), received=received)
     except ValueError as error:
         return Check(
-            "received and not", None, decides=False, detail=f"There is no naive comparison within {arm}: {error}."
+            "As-treated comparison", None, decides=False, detail=f"There is no such comparison within {arm}: {error}."
         )
     return replace(effect, intervention=f"{arm}, {effect.intervention}")
 
@@ -419,7 +428,7 @@ def purchase_models(campaign: Campaign, model_class: type[Model]) -> list[Check]
             )
         except ValueError as error:
             check = Check(
-                "purchase model", None, detail=f"{model_class.__name__} cannot be fitted to the arms: {error}."
+                "Purchase model", None, detail=f"{model_class.__name__} cannot be fitted to the arms: {error}."
             )
         checks.append(replace(check, detail=f"{treated}: {check.detail}"))
     return checks

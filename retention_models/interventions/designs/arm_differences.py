@@ -388,6 +388,11 @@ def _check_weights(test: Experiment, weights: Mapping[str, Mapping[str, float]])
     for name, weight in weights.items():
         unknown = [arm for arm in weight if arm not in test.arms]
         if unknown:
-            raise ValueError(f"{name}: no arm called {', '.join(unknown)}; the arms are {', '.join(test.arms)}")
+            raise ValueError(
+                f"{name}: there is no arm called {', '.join(unknown)}; the arms are {', '.join(test.arms)}"
+            )
         if not any(weight.values()) or abs(sum(weight.values())) > 1e-9 * sum(map(abs, weight.values())):
-            raise ValueError(f"{name}: the weights of a comparison add up to 0, and are not all 0; got {dict(weight)}")
+            raise ValueError(
+                f"{name}: the weights of a comparison must add up to 0, and not all of them may be 0; "
+                f"got {dict(weight)}"
+            )

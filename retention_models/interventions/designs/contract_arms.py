@@ -142,7 +142,7 @@ class ContractExperiment(Presentation):
             if horizon > last and cell.curve.survival[-1] > 0:
                 where = cell.arm + (f" of block {cell.block!r}" if cell.block else "")
                 raise ValueError(
-                    f"nobody in {where} was observed for longer than {span_name(last, self.time_unit)}; choose a "
+                    f"no customer in {where} was observed for longer than {span_name(last, self.time_unit)}; choose a "
                     f"horizon up to that, not {horizon:g}"
                 )
 
@@ -231,8 +231,8 @@ def contract_experiment(
     require_type("plan", plan, Plan)
     if plan.assigned_by == "choice":
         raise ValueError(
-            "assigned_by='choice' cannot be judged by contracts since the start of observation: who joined later must "
-            "have stayed until then (immortal time)"
+            "assigned_by='choice' cannot be analysed with contracts since the start of observation: a customer who "
+            "joined later must have stayed until then (immortal time)"
         )
     roles = {"arm": arm, "tenure": tenure, "churned": churned}
     cluster, block = plan.cluster if cluster is None else cluster, plan.block if block is None else block
@@ -247,7 +247,7 @@ def contract_experiment(
         spells, returned = spells_since_observation(spells, arm, time_unit, weight, also)
         time_unit, roles = DAYS, roles | {"tenure": "tenure", "churned": "churned"}
     if time_unit is None:
-        raise ValueError("say the unit of tenure, such as time_unit='M'")
+        raise ValueError("state the unit of tenure, such as time_unit='M'")
     check_time_unit(time_unit)
     table = read_groups(spells, roles, columns)
     if plan.universal_control > 0:
@@ -312,4 +312,4 @@ def spells_since_observation(
     rows = frame.filter(first).select(*columns, (nw.col("tenure") - nw.col("entry")).alias("tenure"), "churned")
     later = spells.rows - int(collect(rows.select(nw.len().alias("rows")))["rows"].iloc[0])
     detail = f"Later spells of customers who came back do not count, because they had left: {later:,}."
-    return rows.to_native(), ((Check("returns", None, detail=detail),) if later else ())
+    return rows.to_native(), ((Check("Returning customers", None, detail=detail),) if later else ())

@@ -78,6 +78,6 @@ def _check_clusters(table: pd.DataFrame, name: str) -> None:
     if len(repeated):
         raise ValueError(
             f"{name}: {len(repeated):,} of {places['cluster'].nunique():,} clusters (first: {repeated[0]}) have "
-            "customers in more than one arm or block; a cluster is assigned as a whole, so name the column of the unit "
-            "that was assigned"
+            "customers in more than one arm or block; a cluster is assigned as a whole, so name the column of the "
+            "assigned unit"
         )

@@ -39,7 +39,7 @@ from retention_models.interventions.arms.outcome import (
 from retention_models.interventions.arms.plan import Plan
 from retention_models.interventions.designs.arm_differences import contrast_effects
 from retention_models.interventions.effects.derived_laws import Law, linear
-from retention_models.interventions.effects.effect import Effect
+from retention_models.interventions.effects.effect import ASSIGNMENT, Effect
 from retention_models.interventions.effects.laws import StudentT
 from retention_models.interventions.effects.ratio_laws import AndersonRubin, RatioInterval
 from retention_models.tables.engines import open_log
@@ -111,7 +111,7 @@ def complier_effect(
     y, d = outcome_measure(test, outcome), Measure(position(test.columns, received))
     uptake = measure_contrast(arms, d, weights)
     if uptake.estimate == 0:
-        raise ValueError(f"{received} is the same in {arm} and {test.plan.control}: the assignment moved no one")
+        raise ValueError(f"{received} is the same in {arm} and {test.plan.control}: the assignment changed nothing")
     ratio = _ratio_to_uptake(arms, dict.fromkeys(arms, y), d, weights)
     law: Law = ratio
     allowed = ratio.confidence_set(level)
@@ -121,10 +121,10 @@ def complier_effect(
     row = effect_row(test, outcome, arm, weights, law, level=level)
     strength = (uptake.estimate / uptake.std_error) ** 2 if uptake.std_error > 0 else math.inf
     check = Check(
-        "encouragement",
+        "Strength of the encouragement",
         allowed.is_bounded,
-        detail=f"The assignment moved {received} by {three_digits(uptake.estimate)} (F = {three_digits(strength)}); "
-        f"effects that the data allow: {allowed}.",
+        detail=f"The assignment changed {received} by {three_digits(uptake.estimate)} (F = {three_digits(strength)}). "
+        f"The effects that fit the data: {allowed}.",
     )
     effect_on_compliers = replace(
         row,
@@ -176,7 +176,7 @@ def as_treated_difference(rows: Any, outcome: Outcome, *, received: str, level: 
     >>> bought = rm.Outcome(column="bought", unit="share of customers", horizon=56, time_unit="D")
     >>> print(as_treated_difference(rows, bought, received="opened"))
     opened, naive changes bought by 0.467 (0.403 to 0.531) (share of customers; 95 % interval; 56 days;
-    observational, n = 800). FAILED: assignment.
+    observational, n = 800). FAILED: Random assignment.
     """
     outcomes = list(dict.fromkeys([outcome.column, *([outcome.per] if outcome.per else [])]))
     names = list(dict.fromkeys([received, *outcomes, *outcome.adjust_for]))
@@ -195,6 +195,9 @@ def as_treated_difference(rows: Any, outcome: Outcome, *, received: str, level: 
     weights = {f"{received}, naive": contrasts.difference("received", "not received")}
     row = contrast_effects(test, outcome, weights, level=level, compared="as received")[0]
     check = Check(
-        "assignment", False, detail=f"Who {received} was not drawn at random; those who did differ in more than that."
+        ASSIGNMENT,
+        False,
+        detail=f"Customers were not assigned to {received!r} at random. The two groups also differ in other ways.",
+        remedy="Use the effect as assigned, or that on compliers.",
     )
     return replace(row, checks=(check,))

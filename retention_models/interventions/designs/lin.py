@@ -91,11 +91,11 @@ def _leverage_check(highest: Mapping[str, float]) -> Check | None:
     if not alone:
         return None
     return Check(
-        "leverage",
+        "Leverage",
         False,
-        detail=f"In {', '.join(alone)} one customer alone decides a slope (the covariate is the same "
-        f"for all others): its "
-        "error cannot be told and is left out; adjust for fewer, or by CUPED.",
+        detail=f"In {', '.join(alone)} one customer alone determines a slope, because the covariate is the same for "
+        "all others. The error of this slope is not known and is left out.",
+        remedy="Adjust for fewer covariates, or by CUPED.",
     )
 
 

@@ -271,7 +271,7 @@ def _read_wedge(rows: Any, column: str, cluster: str, period: str, switched: str
     values, states = (table[name].to_numpy().reshape(shape) for name in ("value", "switched"))
     _check_wedge(states)
     if np.ptp(values) == 0:
-        raise ValueError(f"{column} is {values[0, 0]:g} in every cluster and period: there is no effect to look for")
+        raise ValueError(f"{column} is {values[0, 0]:g} in every cluster and period: there is no effect to estimate")
     before = states.max(axis=0) == 0
     if before.any():
         values = values - values[:, before].mean(axis=1, keepdims=True)
@@ -284,7 +284,7 @@ def _check_every_period(table: pd.DataFrame) -> None:
     if absent:
         raise ValueError(
             f"{absent:,} of {clusters * periods:,} cluster-periods have no rows; every cluster needs every period: "
-            "leave out clusters that opened or closed on the way"
+            "leave out clusters that opened or closed during the test"
         )
     if (table["switched"] != table["last"]).any() or not table["switched"].isin([0, 1]).all():
         raise ValueError("switched must be 0 or 1, the same for all rows of a cluster in a period; use whole periods")
@@ -292,10 +292,14 @@ def _check_every_period(table: pd.DataFrame) -> None:
 
 def _check_wedge(states: Array) -> None:
     if (np.diff(states, axis=1) < 0).any():
-        raise ValueError(f"{int((np.diff(states, axis=1) < 0).any(axis=1).sum())} clusters switch back; none may")
+        raise ValueError(
+            f"{int((np.diff(states, axis=1) < 0).any(axis=1).sum())} clusters switch back, which is not allowed"
+        )
     share = states.mean(axis=0)
     if not ((share > 0) & (share < 1)).any():
-        raise ValueError("in no period have some clusters switched and others not: there is nothing to compare")
+        raise ValueError(
+            "there is no period in which some clusters have switched and others have not: there is nothing to compare"
+        )
 
 
 def _orders_check(wedge: Wedge, law: Permutation, level: float) -> Check:
@@ -304,5 +308,10 @@ def _orders_check(wedge: Wedge, law: Permutation, level: float) -> Check:
     counted = f"{orders:,}" if orders < 1_000_000 else "more than a million"
     verdict = "enough" if passed else "too few"
     return Check(
-        "orders", passed, detail=f"The switching times could have fallen in {counted} ways: {verdict} for the test."
+        "Possible orders of switching",
+        passed,
+        size=float(orders),
+        unit="possible orders",
+        detail=f"The clusters could have switched in {counted} different orders: {verdict} for the test.",
+        remedy="Include more clusters, or let them switch at more different times.",
     )

@@ -12,7 +12,7 @@ IN_WORDS: dict[AssignedBy, str] = {
     "random": "customers were assigned to the groups at random",
     "rule": "a rule of the company decided who was treated",
     "choice": "customers chose themselves whether to be treated",
-    "unknown": "nobody said who decided which customers were treated",
+    "unknown": "it is not stated how customers were assigned",
 }
 QUESTION = (
     "state who decided which customers were treated: assigned_by='random' (drawn at random), 'rule' (a rule or a "

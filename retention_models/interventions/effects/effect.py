@@ -438,13 +438,23 @@ def name_failed_checks(failed: Sequence[Check]) -> str:
     return f" FAILED: {', '.join(check.name for check in failed)}." if failed else ""
 
 
-RATIO = "sample ratio"
+RATIO = "Sample ratio"
 
 
-BREAKING = (RATIO, "balance", "assignment", "unit of assignment")  # without these no estimate means what it says
+BALANCE = "Balance before assignment"
 
 
-CEILING = "ceiling"
+ASSIGNMENT = "Random assignment"
+
+
+UNIT = "Unit of assignment"
+
+
+# If one of these fails, no estimate is valid. In lower case: their names in effects stored by version 0.2.0.
+BREAKING = (RATIO, BALANCE, ASSIGNMENT, UNIT, "sample ratio", "balance", "assignment", "unit of assignment")
+
+
+CEILING = "Ceiling"
 
 
 UNSTATED = "not stated"

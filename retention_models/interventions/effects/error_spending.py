@@ -100,7 +100,9 @@ def check_fractions(fractions: Sequence[float]) -> tuple[float, ...]:
     times = tuple(fractions) if isinstance(fractions, Iterable) else ()
     rise = all(map(is_number, times)) and all(b > a for a, b in pairwise((0, *times)))
     if not (times and rise and times[-1] <= 1):
-        raise ValueError(f"fractions of the planned data rise, above 0 and at most 1, as in [0.5]; got {fractions!r}")
+        raise ValueError(
+            f"fractions of the planned data must increase, above 0 and up to 1, as in [0.5]; got {fractions!r}"
+        )
     return tuple(map(float, times))
 
 

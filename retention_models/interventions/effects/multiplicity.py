@@ -133,7 +133,9 @@ def shrink(estimates: ArrayLike, std_errors: ArrayLike, level: float = 0.95) -> 
     """
     y, s = np.asarray(estimates, dtype=float), np.asarray(std_errors, dtype=float)
     if len(y) < FEWEST:
-        raise ValueError(f"{len(y)} effects cannot tell how much effects differ; at least {FEWEST} are needed")
+        raise ValueError(
+            f"{len(y)} effects are too few to estimate how much effects differ; at least {FEWEST} are needed"
+        )
     if not np.all(s > 0):
         raise ValueError("a standard error is not above 0; leave out effects that are exact")
     spread, chance = _spreads(y, s)

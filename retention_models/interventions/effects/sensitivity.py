@@ -108,12 +108,12 @@ def non_inferiority(effect: Effect, margin: float, *, higher_is_better: bool = T
     >>> test = rm.Experiment.from_counts(email, rm.Plan(assigned_by="random", control="no e-mail"), outcome="visit")
     >>> mens, womens = rm.differences(test, rm.Outcome(column="visit"))
     >>> print(rm.interventions.non_inferiority(womens, margin=0.01))
-    no worse than: passed. Interval end 0.0389 against the margin -0.0100: no worse than accepted.
+    Non-inferiority: passed. Interval end 0.0389 against the margin -0.0100: no worse than accepted.
     """
     require_type("effect", effect, Effect)
     require_bool("higher_is_better", higher_is_better)
     if not (is_number(margin) and margin > 0) or (effect.scale != "difference" and margin >= 1):
-        raise ValueError(f"margin is the loss still accepted: above 0, and below 1 for a ratio; got {margin!r}")
+        raise ValueError(f"margin is the largest accepted loss: above 0, and below 1 for a ratio; got {margin!r}")
     if effect.scale == "difference":
         limit = -margin if higher_is_better else margin
     else:
@@ -123,8 +123,11 @@ def non_inferiority(effect: Effect, margin: float, *, higher_is_better: bool = T
     verdict = "no worse than accepted" if passed else "a loss beyond the margin is not ruled out"
     broken = any(check.name in BREAKING for check in effect.failed)
     return Check(
-        "no worse than",
+        "Non-inferiority",
         None if broken else passed,
+        size=end,
+        limit=limit,
+        unit=effect.unit,
         detail=f"Interval end {three_digits(end)} against the margin {three_digits(limit)}: {verdict}."
         + name_failed_checks(effect.failed),
     )

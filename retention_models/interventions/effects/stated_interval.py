@@ -45,7 +45,7 @@ def normal_law(estimate: float, stated: Ends, level: float, names: str) -> Stude
     if lower is None or upper is None:
         raise ValueError(f"state {names}, or their law")
     if not (math.isfinite(lower) and math.isfinite(upper)):
-        raise ValueError(f"an infinite end is that of no normal law: pass the law of {names} as well")
+        raise ValueError(f"an infinite limit is not possible with a normal law; pass the law of {names} as well")
     middle, half = (lower + upper) / 2, (upper - lower) / 2
     if abs(estimate - middle) > CENTRED * half:
         raise ValueError(

@@ -64,5 +64,5 @@ def _from_plain(value: Any) -> Any:
     if value.keys() == {"number"}:
         return {"inf": math.inf, "-inf": -math.inf}[value["number"]]
     if value["kind"] not in LAWS:
-        raise ValueError(f"{value['kind']} is none of its laws, {', '.join(LAWS)}")
+        raise ValueError(f"{value['kind']} is not one of its laws, {', '.join(LAWS)}")
     return build(LAWS[value["kind"]], {name: _from_plain(item) for name, item in value.items() if name != "kind"})

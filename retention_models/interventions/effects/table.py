@@ -141,7 +141,9 @@ class EvidenceTable(Presentation):
         endless = [e.intervention for e in members if not np.isfinite(e.on_working_scale).all()]
         if endless:
             names = ", ".join(endless)
-            raise ValueError(f"the interval of {names} has no end, and no standard error stands for it; leave it out")
+            raise ValueError(
+                f"the interval of {names} has an infinite limit, and there is no standard error; leave it out"
+            )
         found = shrink([e.on_working_scale[0] for e in members], [e.std_error for e in members], level)
         back = (lambda x: x) if members[0].scale == "difference" else np.exp
         columns = {"shrunk": found.estimate, "shrunk_lower": found.lower, "shrunk_upper": found.upper}
@@ -250,7 +252,7 @@ def evidence_table(effects: Iterable[Effect]) -> EvidenceTable:
     given = tuple(effects) if isinstance(effects, Iterable) else (effects,)
     for effect in given:
         if not isinstance(effect, Effect):
-            raise TypeError(f"evidence takes effects; got {type(effect).__name__}")
+            raise TypeError(f"evidence_table needs effects; got {type(effect).__name__}")
     if not given:
         raise ValueError("there is no effect to show")
     return EvidenceTable(given)
@@ -321,7 +323,9 @@ def _notes(members: list[Effect]) -> list[str]:
     """Notes below a panel: failed and open checks, ceilings, and the sensitivity of its effects."""
     concerned: dict[str, list[str]] = {}
     for effect in members:
-        statements = [str(check) for check in effect.checks if not check.passed or check.name == CEILING]
+        statements = [
+            str(check) for check in effect.checks if not check.passed or check.name.lower() == CEILING.lower()
+        ]
         for note in [*statements, sensitivity_sentence(effect)]:
             if note and effect.intervention not in concerned.setdefault(note, []):
                 concerned[note].append(effect.intervention)

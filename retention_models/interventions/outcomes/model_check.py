@@ -45,7 +45,7 @@ def purchase_model_check(
     passed = effect.lower <= difference <= effect.upper
     first, second = format_together(*expected)
     return Check(
-        "purchase model",
+        "Purchase model",
         bool(passed),
         detail=f"{model_class.__name__}, fitted to each arm's purchases since the assignment, expects {first} "
         f"against {second}, a difference of {three_digits(difference)}; the arms differ by "

@@ -188,7 +188,7 @@ def differences_over_time(
     require_level(level)
     log = transactions if isinstance(transactions, Transactions) else read_transactions(transactions)
     if outcome == "amount" and not log.has_amount:
-        reason = log.returns.check.detail if log.returns else "Read it with amount=..."
+        reason = log.returns.check.text if log.returns else "Read it with amount=..."
         raise ValueError(f"outcome='amount' needs a log with amounts; compare 'purchases' for others. {reason}")
     columns = {"customer_id": customer_id, "assigned": assigned} | _groups(plan, arm)
     last_day = last_day_of_log(log, observation_end)

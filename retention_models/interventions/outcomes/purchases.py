@@ -131,7 +131,8 @@ def check_window(horizon_days: int, offer_days: int, lookback_days: int | None =
     if horizon_days <= offer_days:
         raise ValueError(
             f"horizon_days ({horizon_days}) must outlast the offer ({offer_days} days): purchases that the offer "
-            "only pulled forward are missing after it, and a window that ends with it counts them as gained"
+            "only pulled forward are missing after the offer. A window that ends with the offer counts them as "
+            "incremental"
         )
     if lookback_days is not None:
         require_whole("lookback_days", lookback_days, 1, MOST_DAYS)

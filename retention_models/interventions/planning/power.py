@@ -81,7 +81,7 @@ class Proportion(Presentation):
     def distance(self, effect: float) -> float:
         """The difference; a ValueError if the treated share lies outside 0 to 1."""
         if not 0 <= self.rate + effect <= 1:
-            raise ValueError(f"an effect of {effect:g} on a rate of {self.rate:g} is no share of customers")
+            raise ValueError(f"an effect of {effect:g} on a rate of {self.rate:g} is not a share of customers")
         return effect
 
     def loss(self, margin: float) -> float:
@@ -444,9 +444,9 @@ def sample_size(
     _require_power(power, level)
     distance = outcome.distance(effect)
     if margin is None and distance == 0:
-        raise ValueError("no number of customers finds an effect of nothing")
+        raise ValueError("no number of customers can detect an effect of 0")
     if margin is not None and distance + outcome.loss(margin) <= 0:
-        raise ValueError(f"an effect of {effect:g} is no smaller a loss than the margin of {margin:g} accepts")
+        raise ValueError(f"an effect of {effect:g} is a loss as large as the margin of {margin:g}")
     fewest = 1.0
     while _smallest_freedom(outcome, fewest, share) < 1:
         fewest *= 1.1
@@ -586,7 +586,7 @@ def _solve(rising: Callable[[float], float], target: float, start: float, limit:
     low = high = start
     while rising(high) < target:
         if high >= limit or high > 1e15:
-            raise ValueError(f"power {target:g} is out of reach; plan more customers, or for a larger effect")
+            raise ValueError(f"power {target:g} cannot be reached; plan with more customers, or with a larger effect")
         low, high = high, min(2 * high, limit)
     for _ in range(100):
         middle = (low + high) / 2
@@ -614,4 +614,4 @@ def _require_margin(margin: float | None) -> None:
 
 def _require_power(power: float, level: float) -> None:
     if not (is_number(power) and 1 - level < power < 1):
-        raise ValueError(f"power must lie between {1 - level:g} (which chance alone gives) and 1; got {power!r}")
+        raise ValueError(f"power must lie between {1 - level:g} (the power by chance alone) and 1; got {power!r}")

@@ -131,7 +131,7 @@ def assign(
     Raises
     ------
     ValueError
-        When a share is not a number above 0, a column is missing or has gaps, a customer is there twice, a cluster lies
+        When a share is not a number above 0, a column is missing or has gaps, a customer appears twice, a cluster lies
         in several strata, or an arm would get nobody; when clusters are assigned and the outcome is not ``Clustered``.
 
     Notes
@@ -168,7 +168,7 @@ def assign(
     if UNIVERSAL_CONTROL in planned:
         raise ValueError(KEPT_OUT)
     if control is not None and str(control) not in planned:
-        raise ValueError(f"control {control!r} is none of the arms {', '.join(planned)}")
+        raise ValueError(f"control {control!r} is not one of the arms {', '.join(planned)}")
     plan = Plan(
         control=next(iter(planned)) if control is None else control,
         shares=planned,
@@ -183,7 +183,7 @@ def assign(
     )
     if outcome is not None and (cluster is None) == isinstance(outcome, Clustered):
         raise ValueError(
-            "a Clustered outcome goes with cluster=, the column of the units that are assigned as a whole; state both "
+            "a Clustered outcome needs cluster=, the column of the units that are assigned as a whole; state both "
             "or neither"
         )
     require_number("universal_control", universal_control, 0, 1)
@@ -208,7 +208,7 @@ def assign(
     groups = drawn[STRATUM].to_numpy() if names else np.zeros(len(drawn))
     arms[~kept_out] = _draw(groups, planned, np.random.default_rng(rng))
     if missing := [arm for arm in planned if arm not in arms]:
-        raise ValueError(f"{', '.join(missing)}: nobody is left for this arm among {len(drawn):,} units")
+        raise ValueError(f"{', '.join(missing)}: no customers are left for this arm among {len(drawn):,} units")
     by_unit = dict(zip(units[cluster or "customer_id"], arms, strict=True))
     table["arm"] = table[cluster or "customer_id"].map(by_unit)
     kept = ["customer_id", "arm", *([STRATUM] if names else []), *([cluster] if cluster else [])]
@@ -254,8 +254,8 @@ def _read(
     twice = table["customer_id"][table["customer_id"].duplicated()].unique()
     if len(twice):
         raise ValueError(
-            f"{customer_id} repeats: {len(twice):,} customers are there twice or more (first: "
-            f"{', '.join(map(str, twice[:SHOWN]))}); keep one row a customer"
+            f"{customer_id} repeats: {len(twice):,} customers appear more than once (first: "
+            f"{', '.join(map(str, twice[:SHOWN]))}); keep one row for each customer"
         )
     order = table["customer_id"].astype(str).sort_values(kind="stable").index
     table = table.loc[order].reset_index(drop=True)

@@ -112,7 +112,7 @@ def interim_look(
     before, bound = (max(sides) / effect.std_error if effect.std_error > 0 else math.inf for sides in (usual, wide))
     before_text, bound_text = (three_digits(distance, decimals=2) for distance in (before, bound))
     check = Check(
-        "looks",
+        "Interim looks",
         True if is_normal else None,
         detail=f"Look {len(times)} at {100 * times[-1]:.3g} % of the data: the interval reaches "
         f"{bound_text} standard errors "
@@ -130,7 +130,7 @@ def _require_planned(times: Sequence[float], plan: Plan) -> None:
     if len(before_end) > len(plan.looks) or any(t < look - EARLY for t, look in zip(times, plan.looks, strict=False)):
         taken = ", ".join(f"{100 * time:.3g} %" for time in before_end)
         raise ValueError(
-            f"looks before the end at {taken} of the data are beyond the plan (planned: {planned}); only planned looks "
+            f"looks before the end at {taken} of the data are not planned (planned: {planned}); only planned looks "
             "may stop a test: wait for the next one"
         )
 

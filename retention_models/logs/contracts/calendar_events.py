@@ -43,11 +43,9 @@ def with_calendar(table: pd.DataFrame) -> pd.DataFrame:
     """
     period = table.attrs.get("period")
     if period not in MONTHS:
-        raise ValueError(
-            f"only renewals by the month or the year fall into calendar months or years; period is {period!r}"
-        )
+        raise ValueError(f"calendar covariates need a period of a month or a year; period is {period!r}")
     if "cohort" not in table.columns:
-        raise ValueError("the table has no column 'cohort': without dates no renewal falls into a calendar month")
+        raise ValueError("the table has no column 'cohort': tables without dates have no calendar months")
     due = pd.PeriodIndex(table["cohort"], freq=period) + table["tenure"].to_numpy()
     return table.assign(calendar=due.astype(str))
 
@@ -99,14 +97,14 @@ def with_events(table: pd.DataFrame, events: Mapping[str, Sequence[str]] | None 
     for name, months in (events or {}).items():
         require_texts(f"events[{name!r}]", [months] if isinstance(months, str) else months, "['2022-09', '2022-10']")
         if name in dated.columns:
-            raise ValueError(f"event {name!r} has the name of a column of the table; give it another one")
+            raise ValueError(f"event {name!r} has the name of a column of the table; give the event another name")
         happened = _read_months(name, [months] if isinstance(months, str) else months, str(period))
         dated[name] = dated["calendar"].isin(happened).astype(int)
         if not dated[name].any():
             first, last = dated["calendar"].min(), dated["calendar"].max()
             raise ValueError(
                 f"event {name!r} falls into {', '.join(happened)}, and the renewals of the table are from {first} to "
-                f"{last}: nothing can be learnt of it; state other months, or leave it out"
+                f"{last}: its effect cannot be estimated; state other months, or leave it out"
             )
     dated.attrs["events"] = list(events or {})
     return dated

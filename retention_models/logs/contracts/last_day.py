@@ -150,8 +150,8 @@ def _end_if_all_have_ended(last_start: int, late: pd.Series, ends: pd.Series) ->
     if 2 * late.sum() > ends.sum():
         raise ValueError(
             f"every contract has an end, and {late.sum():,} of {ends.sum():,} lie after the last start, {day}: "
-            "did these contracts end, or are they paid until then? Say until which day the log knows everything: "
-            "observation_end"
+            "these contracts may have ended, or may be paid until then. State the day until which the log is "
+            "complete: observation_end"
         )
     return day, (
         f"Observation ends on {day}, the last day on which a contract started: every contract has an end, and "
@@ -182,7 +182,7 @@ def _check_strays(starts: pd.Series) -> None:
     first = dt.date.fromordinal(int(days[0] if before < after else days[widest + 1]))
     raise ValueError(
         f"{few:,} contract{'s' * (few != 1)} start{'s' * (few == 1)} long {where} (first: {first}); correct these "
-        "dates or leave the rows out, and say until which day the log knows everything: observation_end"
+        "dates or leave the rows out, and state the day until which the log is complete: observation_end"
     )
 
 
@@ -216,8 +216,8 @@ def _choose_period(ended: pd.DataFrame, spells: Spells, observed: int) -> tuple[
     if observed >= WEEKLY:
         return 7, f"Time is counted in weeks, since only {observed:,} days are observed."
     raise ValueError(
-        f"only {observed:,} days are observed, from the first start that counts to the last day known; it takes three "
-        "weeks to say anything of when customers leave"
+        f"only {observed:,} days are observed, from the first start that counts to the last day known; an estimate "
+        "of churn needs at least three weeks"
     )
 
 

@@ -56,7 +56,8 @@ class Spells(Presentation):
         A frame of the source's engine; for files a DuckDB relation. Columns: ``customer_id``, ``spell`` (1 for the
         first of the customer), ``start``, ``end`` (missing if active), ``entry`` and ``tenure`` (days from the start to
         the begin and to the end of observation), ``churned``, ``cause`` if there is one, the covariates, and ``price``
-        if the log has prices: what the customer pays at the end of observation, missing if the spell has ended.
+        if the log has prices. The price is what the customer pays at the end of observation; it is missing if the spell
+        has ended.
     rows
         Number of spells in ``frame``.
     sampling
@@ -187,8 +188,8 @@ def read_contracts(
     The price of a spell is that of the contract that runs at the end of observation. Several contracts of one spell
     that run then are paid side by side: their prices are added, and ``settled`` counts them, as it does free contracts.
 
-    If dear contracts end sooner, one model for all customers values them too high. A column of price bands is then a
-    covariate, for ``retention_table(by=...)`` and ``fit(by=...)``.
+    If expensive contracts end sooner, one model for all customers values them too high. A column of price bands is then
+    a covariate, for ``retention_table(by=...)`` and ``fit(by=...)``.
 
     Examples
     --------
@@ -299,9 +300,7 @@ def _observation_window(
             "sampling 'acquisition' follows contracts from their starts; observation_start is for the others"
         )
     if sampling != "acquisition" and begin is None:
-        raise ValueError(
-            f"sampling {sampling!r} needs observation_start, the first day about which the log knows everything"
-        )
+        raise ValueError(f"sampling {sampling!r} needs observation_start, the first day from which the log is complete")
     last = read_day("observation_end", until)
     first = None if begin is None else read_day("observation_start", begin)
     if first is not None and first >= last:
@@ -360,10 +359,10 @@ def _check_origin(facts: Mapping[str, int]) -> Check:
         detail = f"{facts['from_start']:,} of {facts['spells']:,} spells were observed from their start."
     else:
         detail = (
-            f"The youngest spell had lasted {facts['first_entry']:,} days when observation began: how many leave "
-            "before is not in this log, and survival is that of customers who stayed so long."
+            f"The youngest spell had lasted {facts['first_entry']:,} days when observation began. The log does not "
+            "show how many customers leave before that. Survival is that of customers who stayed so long."
         )
-    return Check("survival is known from the start", facts["from_start"] > 0, detail=detail)
+    return Check("Start of observation", facts["from_start"] > 0, detail=detail)
 
 
 def _check_sampling(spells: Rows, facts: Mapping[str, int], sampling: Sampling, begin: dt.date | None) -> Check:
@@ -372,12 +371,13 @@ def _check_sampling(spells: Rows, facts: Mapping[str, int], sampling: Sampling, 
     One followed from the start should, in the days before its first end, have seen as many spells older than half of
     those that end do come to an end as it did later.
     """
-    name = "the log fits its sampling"
+    name = "Sampling of the log"
     if begin is not None:
         ended = facts["all"] - facts["spells"]
         detail = f"{ended:,} spells ended by {begin}, which a log of sampling {sampling!r} would not hold"
-        doubt = "; did observation begin before that day, or is it sampling 'acquisition'?"
-        return Check(name, ended == 0, detail=f"{detail}{doubt if ended else '.'}")
+        doubt = f"Correct observation_start, if observation began before {begin}, or state sampling 'acquisition'."
+        unit = "ends before observation"
+        return Check(name, ended == 0, float(ended), 0.0, unit, detail=f"{detail}.", remedy=doubt)
     if facts["ended"] == 0:
         return Check(name, None, detail="No contract has ended.")
     old = nw.col("tenure") - facts["middle_end"]
@@ -386,8 +386,16 @@ def _check_sampling(spells: Rows, facts: Mapping[str, int], sampling: Sampling, 
     expected = facts["ended"] / 2 * days["before"] / max(days["all"] - days["before"], 1)
     first = dt.date.fromordinal(facts["first_end"])
     detail = f"The first contract to end did so on {first}; at the later rate, {expected:,.0f} should have ended before"
-    doubt = "; a log of those running on a day, or a snapshot of one period's ends, looks like that."
-    return Check(name, expected < UNLIKELY, detail=detail + (doubt if expected >= UNLIKELY else "."))
+    looks = " A log of the contracts that run on one day looks like that, and so does a snapshot of one period's ends."
+    return Check(
+        name,
+        expected < UNLIKELY,
+        size=float(expected),
+        limit=float(UNLIKELY),
+        unit="ends missing before the first one",
+        detail=f"{detail}.{looks if expected >= UNLIKELY else ''}",
+        remedy="State the sampling of the log, and the day on which observation began.",
+    )
 
 
 def _positive_part(number: nw.Expr) -> nw.Expr:

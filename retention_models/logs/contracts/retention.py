@@ -368,7 +368,7 @@ def require_spells(spells: object) -> None:
     if not isinstance(spells, Spells | Snapshot):
         raise TypeError(
             "contracts must be those that read_contracts(...) returns, or a snapshot; got "
-            f"{type(spells).__name__}: pass read_contracts(...) of it"
+            f"{type(spells).__name__}: pass the result of read_contracts(...)"
         )
 
 
@@ -379,7 +379,7 @@ def _check_by(by: Sequence[str], spells: Spells | Snapshot) -> None:
     unknown = [name for name in by if name not in known]
     if unknown:
         raise ValueError(
-            f"by={', '.join(unknown)}: the spells know {', '.join(known) or 'no groups'}; "
+            f"by={', '.join(unknown)}: the spells have {', '.join(known) or 'no groups'}; "
             "name further columns in read_contracts(covariates=...)"
         )
 

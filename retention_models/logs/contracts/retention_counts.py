@@ -83,7 +83,7 @@ def check_origin(table: pd.DataFrame) -> Check:
     unknown = (
         f"Nobody was observed before renewal {first}: survival is that of customers who made {first - 1} renewals."
     )
-    return Check("survival is known from the start", first == 1, detail=known if first == 1 else unknown)
+    return Check("Start of observation", first == 1, detail=known if first == 1 else unknown)
 
 
 def check_implied_joiners(table: pd.DataFrame) -> Check:
@@ -93,7 +93,7 @@ def check_implied_joiners(table: pd.DataFrame) -> Check:
     survival by the losses of the window. It fails where these are more than 10 times as many as join now, beyond
     chance (two standard errors of log S, by Greenwood's formula).
     """
-    name = "survivors fit the number who must have joined"
+    name = "Implied number of new customers"
     counts = table.groupby("tenure")[["at_risk", "lost"]].sum()
     counts = counts[counts["at_risk"] > 0]
     n, lost = (counts[column].to_numpy(dtype=float) for column in ("at_risk", "lost"))
@@ -108,18 +108,23 @@ def check_implied_joiners(table: pd.DataFrame) -> Check:
         return Check(name, None, detail=f"No renewal was reached by {FEWEST} customers.")
     worst = int(np.argmax(beyond))
     joined, tenure = n[worst] * np.exp(-log_survival[worst]), int(counts.index[worst])
-    told = (
+    size = float(np.exp(log_ratio[worst]))
+    unit = "times as many new customers as today"
+    found = (
         f"{n[worst]:,.0f} customers came to renewal {tenure}. By the losses of this window, {three_digits(joined)} "
-        f"must have joined then, and {now:,.0f} join now."
+        f"must have joined then. Today {now:,.0f} join."
     )
     if beyond[worst] <= np.log(TOO_MANY):
-        return Check(name, True, detail=told)
+        return Check(name, True, size, TOO_MANY, unit, detail=found)
     return Check(
         name,
         False,
-        detail=f"{told} Churn in this window is not that of earlier times, and survival beyond the "
-        f"first renewals rests on "
-        "it. Read a log with dates, or a longer window.",
+        size,
+        TOO_MANY,
+        unit,
+        detail=f"{found} Churn in this window is not that of earlier times, and survival beyond the first renewals "
+        "depends on it.",
+        remedy="Read a log with dates, or a longer window.",
     )
 
 

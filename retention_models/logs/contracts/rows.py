@@ -92,7 +92,7 @@ def check_names(
     for role, name in roles.items():
         others = [other for other, theirs in roles.items() if theirs == name and other != role]
         if others:
-            raise ValueError(f"column {name!r} cannot be {role} and {others[0]} at once; say which is which")
+            raise ValueError(f"column {name!r} cannot be {role} and {others[0]} at once; name two different columns")
     taken = sorted(name for name in covariates if name in own_names or name.startswith("_"))
     if taken:
         raise ValueError(
@@ -100,7 +100,7 @@ def check_names(
         )
     twice = [name for name in covariates if name in roles.values()]
     if twice:
-        raise ValueError(f"covariates {', '.join(twice)}: the log's column of that name has another part already")
+        raise ValueError(f"covariates {', '.join(twice)}: the column already has another role")
 
 
 def select_usable(

@@ -158,7 +158,7 @@ def contract_settings(
         if ignored := [name for name, column in dated.items() if column != usual[name].default]:
             raise ValueError(
                 f"{', '.join(ignored)} belongs to a log with dates, and tenure and churned to a table of tenures; "
-                "state the one or the other"
+                "state only one of them"
             )
         return _settings_from_tenures(
             source,
@@ -215,7 +215,7 @@ def contract_settings(
     )
     if durations(spells)["churned"].all():
         raise ValueError(
-            f"all of {spells.rows:,} contracts had ended by {until}: nobody is left to be valued or kept; of contracts "
+            f"all of {spells.rows:,} contracts had ended by {until}: no customer is left to value. For contracts "
             f"that still run, {end!r} must be empty"
         )
     _check_groups(spells)
@@ -248,7 +248,7 @@ def _check_groups(spells: Spells | Snapshot) -> None:
         if values.isna().any() or values.nunique() > GROUPS:
             missing = " and is missing for some" if values.isna().any() else ""
             raise ValueError(
-                f"column {name!r} has {values.nunique():,} values{missing}; groups are told apart by up to {GROUPS}, "
+                f"column {name!r} has {values.nunique():,} values{missing}; grouping allows up to {GROUPS}, "
                 "and by one for every contract"
             )
 

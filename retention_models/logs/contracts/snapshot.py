@@ -398,17 +398,19 @@ def _check_window_use(window: int, sampling: str) -> None:
 
 
 def _checks(table: pd.DataFrame, sampling: str, window: int) -> list[Check]:
-    """What a table of the last periods cannot tell, and whether its survivors can have joined; none for others.
+    """Checks of a table of the last periods: its length, and whether its survivors can have joined; none for others.
 
-    A file of several periods does not tell in which of them customers left.
+    A file of several periods does not show in which of them customers left.
     """
     if sampling != "window":
         return []
     detail = (
-        f"Whoever left did so in one of {window} periods, and counts as watched in all of them: losses come out too "
-        "low, and survival too high. A file of the last period, or one with dates, has them right."
+        f"Each customer who left did so in one of {window} periods, and counts as observed in all of them. The "
+        "estimated losses are therefore too low, and survival is too high."
     )
-    several = [Check("it is known in which period customers left", False, detail=detail)] if window > 1 else []
+    remedy = "Use a file of the last period only, or one with dates."
+    numbers = (float(window), 1.0, "periods")
+    several = [Check("Length of the window", False, *numbers, detail=detail, remedy=remedy)] if window > 1 else []
     return [*several, check_implied_joiners(table)]
 
 
@@ -420,10 +422,10 @@ def _check_losses_at_zero(counts: pd.DataFrame) -> list[Check]:
         return []
     detail = (
         f"{rows:,} of {all_lost:,} customers who left did so at tenure 0, before a first renewal, and do not count. If "
-        "the column counts completed periods, all losses are dated a period too early. Take a column in days, or add 1 "
-        "to the tenure of customers who left."
+        "the column counts completed periods, all losses are dated a period too early."
     )
-    return [Check("tenures count the period of the loss", False, detail=detail)]
+    remedy = "Use a column in days, or add 1 to the tenure of customers who left."
+    return [Check("Losses at tenure 0", False, float(rows), 0.0, "customers", detail=detail, remedy=remedy)]
 
 
 def _observe(counts: pd.DataFrame, sampling: Sampling, window: int) -> pd.DataFrame:

@@ -23,12 +23,12 @@ def read_tenure_log(
     """
     if observation_start is not None:
         raise ValueError(
-            f"tenures do not tell when since {observation_start} a customer left; leave out observation_start, or "
+            f"tenures do not show when since {observation_start} a customer left; leave out observation_start, or "
             "name the columns of a log with dates. If customers left in several periods before observation_end, "
             "state window, the number of periods"
         )
     if options["sampling"] is not None and observation_end is None:
-        raise ValueError("a table of tenures holds the customers of one day; say which day it was: observation_end")
+        raise ValueError("a table of tenures describes the customers of one day; state that day: observation_end")
     snapshot = read_snapshot(source, observation_end=observation_end, period=period, tenure_unit=tenure_unit, **options)
     _require_both_outcomes(snapshot, options["churned"])
     return snapshot
@@ -81,6 +81,7 @@ def _require_both_outcomes(snapshot: Snapshot, column: str) -> None:
     left = int(snapshot.frame.loc[snapshot.frame["churned"], "weight"].sum())
     if left in (0, snapshot.rows):
         raise ValueError(
-            f"{left:,} of {snapshot.rows:,} customers left, by column {column!r}; it takes some who did and "
-            "some who did not to say when customers leave: does the file hold both, and is this the column that tells?"
+            f"{left:,} of {snapshot.rows:,} customers left, by column {column!r}; an estimate of churn needs both "
+            "customers who left and customers who did not. Check that the file has both, and that this is the "
+            "right column"
         )

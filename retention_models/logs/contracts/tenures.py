@@ -278,7 +278,7 @@ def _check_resolution(tenure: pd.Series, unit: TenureUnit, period: Period, colum
         own, name = unit_name(unit), period_name(period)
         raise ValueError(
             f"column {column!r} holds whole {own}s, such as {tenure.max():g}, in all rows. They do not show in which "
-            f"{name} a customer left. State period={PERIOD_OF[unit]!r}, or take a column that counts {name}s"
+            f"{name} a customer left. State period={PERIOD_OF[unit]!r}, or use a column that counts {name}s"
         )
 
 

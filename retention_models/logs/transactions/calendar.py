@@ -83,9 +83,9 @@ def calendar(
     if start > cut:
         raise ValueError(f"acquired_after {start} lies after the calibration, {cut}: no customer would be left")
     if granularity == "W" and cut < end and cut.weekday() != SUNDAY:
-        raise ValueError(f"calibration_end {cut} cuts a week in two; with granularity 'W' it must be a Sunday")
+        raise ValueError(f"calibration_end {cut} is within a week; with granularity 'W' it must be a Sunday")
     if granularity == "W" and acquired_after is not None and start.weekday() != MONDAY:
-        raise ValueError(f"acquired_after {start} cuts a week in two; with granularity 'W' it must be a Monday")
+        raise ValueError(f"acquired_after {start} is within a week; with granularity 'W' it must be a Monday")
     start = max(start, log.first_date)
     length = unit_length(time_unit)
     return Calendar(
@@ -111,6 +111,6 @@ def _require_even_clock(log: Transactions) -> None:
     days = pd.date_range(log.first_date, log.last_date + 2 * DAY, freq="D", tz=log.clock)
     if len({day.utcoffset() for day in days}) > 1:
         raise ValueError(
-            f"the clock of {log.clock} is changed between {log.first_date} and {log.last_date}, so its hours do not "
-            "tell how much time passed; read_transactions(..., time_zone='UTC') counts elapsed hours"
+            f"the clock of {log.clock} changes between {log.first_date} and {log.last_date}, so its hours do not "
+            "measure elapsed time; read_transactions(..., time_zone='UTC') counts elapsed hours"
         )

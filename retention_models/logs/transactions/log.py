@@ -363,7 +363,7 @@ def read_transactions(
     unread = [role for reason in broken for role in READ.get(reason, ()) if role in roles]
     hint = unread_hint(source, roles, KINDS, forms, unread)
     if conditions and 0 < facts["rows"] == set_aside.get(UNWANTED):
-        raise ValueError(f"no row of the log meets where. {values_in(frame, conditions)}")
+        raise ValueError(f"no row of the log satisfies where. {values_in(frame, conditions)}")
     _check_rows(int(facts["rows"]), set_aside, refunds, roles, hint)
     check = check_rows_that_count(broken, wanted, max_set_aside, amount_share=amount_share, hint=hint)
     kept = ["customer_id", "date", *(["amount"] if has_amount else []), *(keys if nets else [])]
@@ -395,7 +395,7 @@ def _roles(
         missing = "unit_price" if unit_price is None else "quantity"
         raise ValueError(f"{missing} is missing: an amount is the quantity times the unit_price; state both, or amount")
     if amount not in (None, "amount"):
-        raise ValueError(f"amount={amount!r} and quantity times unit_price cannot both be the amount; state one")
+        raise ValueError(f"amount={amount!r} and quantity times unit_price both define the amount; state only one")
     return roles | {"quantity": quantity, "unit_price": unit_price}
 
 

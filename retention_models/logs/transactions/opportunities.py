@@ -85,7 +85,7 @@ def opportunities(
     log = transactions if isinstance(transactions, Transactions) else read_transactions(transactions, amount=amount)
     if log.acquired_after is not None:
         raise ValueError(
-            f"opportunities count from the first purchase of all customers, and the log has acquired_after "
+            "opportunities are counted from the first purchase of all customers, but the log has acquired_after "
             f"{log.acquired_after}: pass the log without it"
         )
     days = calendar(
@@ -165,7 +165,7 @@ def _whole_period(day: dt.date, length: Period, last_date: dt.date) -> pd.Period
     if whole.end_time.date() != day:
         before, name = (whole - 1).end_time.date(), unit_name(length)
         raise ValueError(
-            f"{day} lies within a {name}, whose opportunity is not over; pass a last day of a {name} as "
+            f"{day} lies within a {name}, which is not complete; pass the last day of a {name} as "
             f"calibration_end and observation_end: {before}, or {whole.end_time.date()} if the log, whose last "
             f"purchase is on {last_date}, is complete until then"
         )

@@ -22,7 +22,7 @@ from retention_models.tables.frames import Frame, collect
 
 KEYS = ("order_id", "article")
 MOST_UNMATCHED = 0.02  # share of the amount that returns without a purchase may be
-NAME = "returns belong to purchases"
+NAME = "Returns without a purchase"
 CENTS, RELATIVE = 5e-7, 1e-12  # differences of amounts below these are none: absolute, and of all that moved
 LONG_AGO = dt.datetime(1700, 1, 1)  # before any purchase
 MOST = 0.9  # share of the returned amount after whose delay returns are no longer due
@@ -82,15 +82,21 @@ class Returns(Presentation):
         """Whether returns belong to purchases; where more than 2 % of the amount does not, there is no value."""
         if not self.unmatched:
             return Check(NAME, True, detail=self.sentence)
-        told = f"{100 * self.share_unmatched:.2g} % of the amount are returns without a purchase that they could cancel"
+        found = (
+            f"{100 * self.share_unmatched:.2g} % of the amount are returns without a purchase that they could cancel"
+        )
+        size, limit, unit = 100 * self.share_unmatched, 100 * MOST_UNMATCHED, "% of the amount"
         if self.allow_value:
-            return Check(NAME, True, detail=f"{told}. {self.sentence}")
+            return Check(NAME, True, size, limit, unit, detail=f"{found}. {self.sentence}")
         return Check(
             NAME,
             False,
-            detail=f"{told}, more than {100 * MOST_UNMATCHED:g} %. Amounts are not used, and there is "
-            f"no value. Read the log "
-            "from earlier, so that it holds these purchases, or choose refunds='set_aside' to use gross amounts.",
+            size,
+            limit,
+            unit,
+            detail=f"{found}, more than {100 * MOST_UNMATCHED:g} %. Amounts are not used, and there is no value.",
+            remedy="Read the log from an earlier day, so that it contains these purchases, or choose "
+            "refunds='set_aside' to use gross amounts.",
         )
 
     @property

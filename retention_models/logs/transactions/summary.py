@@ -101,9 +101,9 @@ def summarize(
         - ``holdout_duration``: length of the holdout period, in time units
 
         Without money, or where too many returns belong to no purchase, the columns of amounts are absent. Without a
-        holdout period, the three holdout columns are absent. ``attrs`` holds the time unit, the dates, the numbers of
-        rows and customers left out by reason, and checks: of ``check_log_start``, of the last day where it is not
-        stated, of the rows that count, and of returns.
+        holdout period, the three holdout columns are absent. ``attrs`` has the time unit, the dates, the numbers of
+        rows and customers left out by reason, and checks. The checks are ``check_log_start``, the last day if it is not
+        stated, rows that cannot be read, and returns.
 
     Raises
     ------
@@ -282,7 +282,7 @@ def compress(customers: Any, columns: Sequence[str] = ("frequency", "recency", "
     """
     require_texts("columns", columns, "['frequency', 'recency', 'T']")
     if not columns:
-        raise ValueError("columns is empty: name those that define a distinct row")
+        raise ValueError("columns is empty: name the columns that define a distinct row")
     there = column_names(customers)
     numbers = measured_columns(customers, list(columns)) if is_path(customers) else []
     averaged = [name for name in ("log_gaps",) if name in there and name not in columns]
@@ -333,9 +333,8 @@ def check_log_start(transactions: Any, **keywords: Any) -> Check:
     --------
     >>> import retention_models as rm
     >>> print(rm.logs.check_log_start(rm.datasets.load_cdnow(), acquired_after="1997-02-01"))
-    the log begins with its customers' first purchases: not testable. 1,576 customers are first seen in the 64 days
-    from 1997-02-01, 0 in the 64 days from 1997-10-17: too few to tell. Whether the log shows first purchases must
-    be known.
+    First purchases in the log: not testable. 1,576 customers are first seen in the 64 days from 1997-02-01, 0 in the
+    64 days from 1997-10-17: too few to tell. You must know whether the log shows first purchases.
     """
     return Check(**histories(transactions, **keywords).attrs["checks"][0])
 
@@ -344,7 +343,9 @@ def _prepare(transactions: Any, reading: Mapping[str, Any], **dates: Any) -> tup
     """The log, read unless it has been, and the calendar of its summary."""
     parameters = signature(read_transactions).parameters
     if unknown := [name for name in reading if name not in parameters]:
-        raise TypeError(f"no keyword is called {', '.join(unknown)}; those of reading are {', '.join(parameters)}")
+        raise TypeError(
+            f"there is no keyword called {', '.join(unknown)}; the keywords of reading are {', '.join(parameters)}"
+        )
     if not isinstance(transactions, Transactions):
         transactions = read_transactions(transactions, **reading)
     elif changed := [name for name, value in reading.items() if value != parameters[name].default]:
@@ -426,4 +427,4 @@ def _attrs(
         "transactions": int((table["purchases"] * table["customers"]).sum()),
         "set_aside": set_aside,
         "checks": [asdict(check) for check in checks],
-    } | ({} if log.returns is None or log.returns.allow_value else {"no_value": log.returns.check.detail})
+    } | ({} if log.returns is None or log.returns.allow_value else {"no_value": log.returns.check.text})

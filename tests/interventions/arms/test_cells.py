@@ -115,5 +115,5 @@ def test_impossible_squares_are_refused():
 
 def test_a_cluster_in_two_arms_is_refused():
     table = pd.DataFrame({"arm": list("aabb"), "block": "", "cluster": list("xyxz"), "n": 2, "v0": 1.0})
-    with pytest.raises(ValueError, match=r"1 of 3 clusters \(first: x\) stand in more than one arm or block"):
+    with pytest.raises(ValueError, match=r"1 of 3 clusters \(first: x\) appear in more than one arm or block"):
         cells_of_sums(table, 1, np.zeros(1))

@@ -148,7 +148,7 @@ def test_a_harmful_campaign_says_so():
     [
         (lambda: Costs(contact=-1.0), "contact must be a cost of 0 or more"),
         (lambda: Costs(redemption=math.nan, redemptions="x"), "redemption must be a cost of 0 or more"),
-        (lambda: Costs(redemption=3.0), "name the column that counts them in redemptions="),
+        (lambda: Costs(redemption=3.0), "name the column that counts redemptions in redemptions="),
     ],
 )
 def test_impossible_costs_are_refused(make, message):
@@ -161,9 +161,9 @@ def test_money_is_checked_against_the_experiment(coupon):
         differences(coupon, BUY, rm.Terms(price=1.0), costs={"letter": Costs(contact=1.0)})
     with pytest.raises(ValueError, match="opened was not measured"):
         differences(coupon, BUY, rm.Terms(price=1.0), costs={"coupon": Costs(contact=1.0, contacts="opened")})
-    with pytest.raises(ValueError, match="no amount per customer: price its numerator"):
+    with pytest.raises(ValueError, match="not an amount per customer: price its numerator"):
         differences(coupon, Outcome(column="used", per="buy"), rm.Terms(price=1.0))
-    with pytest.raises(ValueError, match="used is 0 for everyone in an arm"):
+    with pytest.raises(ValueError, match="used is 0 for all customers of an arm"):
         differences(coupon, Outcome(column="buy", per="used"))
 
 

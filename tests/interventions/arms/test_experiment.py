@@ -96,8 +96,8 @@ def test_cluster_sums_need_no_products_and_give_the_same_numbers_as_rows(rows):
     for one, other in zip(numbers(from_sums, column="spend"), numbers(from_rows, column="spend"), strict=True):
         np.testing.assert_allclose(one[1:], other[1:], rtol=1e-9)
     assert {check.name: check.passed for check in from_sums.checks} == {
-        "sample ratio": None,
-        "unit of assignment": True,
+        "Sample ratio": None,
+        "Unit of assignment": True,
     }
 
 
@@ -134,13 +134,13 @@ def test_a_quantile_is_one_of_all_arms_together_and_is_stated(rows):
     assert test.table().loc["mail", "spend"] == pytest.approx(cut[rows["arm"] == "mail"].mean())
     check = differences(test, Outcome(column="spend"))[0].checks[-1]
     share = 100 * (rows["spend"] - cut).sum() / rows["spend"].sum()
-    assert check.name == "ceiling"
+    assert check.name == "Ceiling"
     assert f"{(rows['spend'] > ceiling).sum()} of 1,200 customers, {share:.3g} % of the total" in check.detail
-    assert "Uncut, the difference is" in check.detail
+    assert "Without the ceiling, the difference is" in check.detail
     assert check.passed
-    assert "! ceiling: passed. spend above" in str(evidence_table(differences(test, Outcome(column="spend"))))
+    assert "! Ceiling: passed. spend above" in str(evidence_table(differences(test, Outcome(column="spend"))))
     visit = differences(test, Outcome(column="visit"))[0]
-    assert "ceiling" not in [check.name for check in visit.checks]
+    assert "Ceiling" not in [check.name for check in visit.checks]
 
 
 def test_a_ceiling_that_decides_fails_its_check():
@@ -151,7 +151,7 @@ def test_a_ceiling_that_decides_fails_its_check():
     )
     check = differences(test, Outcome(column="y"))[0].checks[-1]
     assert check.passed is False
-    assert "the largest spenders decide" in check.detail
+    assert "it depends on the largest spenders" in check.detail
 
 
 @pytest.mark.parametrize(
@@ -176,15 +176,15 @@ def test_a_ceiling_that_decides_fails_its_check():
         ),
         (lambda d: pd.concat([d, d.head(5)]), {}, "customer_id repeats: 1,205 rows for 1,200 customers"),
         (lambda d: d.head(0), {}, "there are no rows"),
-        (lambda d: d[d["arm"] == "none"], {}, "there is one arm only, none"),
-        (lambda d: d[d["arm"] != "none"], {}, "the control 'none' is none of the arms call, mail"),
+        (lambda d: d[d["arm"] == "none"], {}, "there is only one arm, none"),
+        (lambda d: d[d["arm"] != "none"], {}, "the control 'none' is not one of the arms call, mail"),
         (lambda d: d[d["arm"] != "call"], {}, "shares must give each of the arms"),
         (
             lambda d: d[(d["region"] == "north") | (d["arm"] != "mail")],
             {"block": "region"},
             "block 'south' has no customers in mail",
         ),
-        (lambda d: d, {"cluster": "household"}, "clusters .first: .* stand in more than one arm"),
+        (lambda d: d, {"cluster": "household"}, "clusters .first: .* appear in more than one arm"),
         (lambda d: d, {"caps": {"age": 3}}, "age: a ceiling needs one of the measured columns"),
         (lambda d: d, {"caps": {"spend": 3}, "winsorise": {"spend": 0.9}}, "and one rule"),
         (lambda d: d, {"winsorise": {"spend": 99}}, "winsorise must lie between 0.5 and 1"),
@@ -217,18 +217,21 @@ def test_orders_of_a_customer_count_as_a_cluster(rows):
     [
         ({"arm": ["a", "b"], "n": [10, 10]}, "the table has no column 'y'; it has arm, n"),
         ({"arm": ["a", "b"], "n": [10, 10], "y": [1, None]}, "y is missing, not finite or no number in 1 of 2 rows"),
-        ({"arm": ["a", "a"], "n": [10, 10], "y": [1, 2]}, "arm stand more than once"),
-        ({"arm": ["a", "b"], "n": [10, 10], "y": [1, 12]}, "no count of customers for 1 of 2 arms .first: b, 12 of 10"),
+        ({"arm": ["a", "a"], "n": [10, 10], "y": [1, 2]}, "arm appear more than once"),
+        (
+            {"arm": ["a", "b"], "n": [10, 10], "y": [1, 12]},
+            "not a count of customers for 1 of 2 arms .first: b, 12 of 10",
+        ),
         ({"arm": ["a", "b"], "n": [10, 10], "y": [1.5, 2]}, "first: a, 1.5 of 10"),
         ({"arm": ["a", "b"], "n": ["ten", "10"], "y": [1, 2]}, "n is missing, not finite or no number in 1 of 2 rows"),
         ({"arm": ["a", "b"], "n": [10, 10], "y": [np.inf, 2]}, "y is missing, not finite or no number in 1 of 2 rows"),
         (
             {"arm": ["a", "b"], "n": [10, 10.5], "y": [1, 2]},
-            "n is no whole number of customers, .* in 1 of 2 rows: 10.5",
+            "n is not a whole number of customers, .* in 1 of 2 rows: 10.5",
         ),
         (
             {"arm": ["a", "b"], "n": [10, 0], "y": [1, 0]},
-            "n is no whole number of customers, 1 or more, in 1 of 2 rows",
+            "n is not a whole number of customers, 1 or more, in 1 of 2 rows",
         ),
     ],
 )
@@ -270,7 +273,7 @@ def test_an_outcome_that_nobody_had_or_everybody_has_an_interval(did):
     assert effect.estimate == 0
     ends = [squared / (n + squared) for n in (400, 300)]
     assert sorted([-effect.lower, effect.upper]) == pytest.approx(ends)
-    assert [check.name for check in effect.failed] == ["events"]
+    assert [check.name for check in effect.failed] == ["Number of events"]
     with pytest.raises(ValueError, match=r"is the same for every customer: .*; if it is yes or no, say unit='share of"):
         rm.differences(test, rm.Outcome(column="bought"))
 
@@ -303,7 +306,9 @@ def test_an_outcome_with_the_name_of_a_column_of_sums_is_refused(name):
         lambda: Experiment.from_counts(table, plan, outcome=name),
         lambda: Experiment.from_sums(table, plan, columns=[name]),
     ):
-        with pytest.raises(ValueError, match=f"'{name}' is a column of every table of sums, and names no outcome"):
+        with pytest.raises(
+            ValueError, match=f"'{name}' is a column of every table of sums, so it cannot be an outcome"
+        ):
             read()
 
 

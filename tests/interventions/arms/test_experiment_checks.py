@@ -24,7 +24,7 @@ def test_sample_ratio_by_hand():
     assert check.passed
     assert (
         "Customers assigned: a 5,100 (5,000 planned), b 4,900 (5,000 planned); p = 0.046, which chance "
-        "alone gives in one of 22 tests; look whether customers were lost." in check.detail
+        "alone gives in one of 22 tests; check whether customers were lost." in check.detail
     )
 
 
@@ -47,7 +47,7 @@ def test_a_mismatch_is_printed_with_every_effect_and_keeps_it_from_being_ranked(
     )
     table = evidence_table(differences(test, Outcome(column="visit"), rm.Terms(price=5.0)))
     assert table.table["rank"].isna().all()
-    assert "sample ratio: FAILED" in str(table)
+    assert "Sample ratio: FAILED" in str(table)
     assert "nothing to rank" in table.decision
 
 
@@ -55,8 +55,8 @@ def test_households_known_only_by_their_members_fail_the_check():
     counts = pd.DataFrame({"arm": ["none", "mail"], "n": [10_000, 10_000], "voted": [3_000, 3_100]})
     test = Experiment.from_counts(counts, Plan(assigned_by="random", control="none", unit="household"), outcome="voted")
     assert [(check.name, check.passed) for check in test.checks] == [
-        ("sample ratio", None),
-        ("unit of assignment", False),
+        ("Sample ratio", None),
+        ("Unit of assignment", False),
     ]
 
 
@@ -69,7 +69,7 @@ def test_balance_sees_a_broken_assignment():
         test = Experiment.from_rows(
             rows, Plan(assigned_by="random", control="a"), arm="arm", outcomes=["y"], covariates=covariates
         )
-        assert test.checks[-1].name == "balance"
+        assert test.checks[-1].name == "Balance before assignment"
         assert test.checks[-1].passed is passed
 
 
@@ -98,7 +98,7 @@ def test_few_events_are_told():
     counts = pd.DataFrame({"arm": ["a", "b"], "n": [1_000, 1_000], "churned": [4, 30]})
     test = Experiment.from_counts(counts, Plan(assigned_by="random", control="a"), outcome="churned")
     check = differences(test, Outcome(column="churned"))[0].checks[-1]
-    assert (check.name, check.passed) == ("events", False)
+    assert (check.name, check.passed) == ("Number of events", False)
     assert "too few for the interval (4 in the smallest group)" in check.detail
 
 

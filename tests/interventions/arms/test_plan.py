@@ -35,8 +35,11 @@ def test_numbers_of_numpy_are_stored():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"shares": {"mail": 1, "call": 1}}, "shares must give each of the arms, and so the control 'none', a share"),
-        ({"shares": {"none": 1}}, "shares name one arm only, none; a test needs a control and another arm"),
+        (
+            {"shares": {"mail": 1, "call": 1}},
+            "shares must give each of the arms, including the control 'none', a share",
+        ),
+        ({"shares": {"none": 1}}, "shares name only one arm, none; a test needs a control and another arm"),
         ({"shares": {1: 1, "1": 1, "none": 1}}, "shares name an arm more than once, as numbers and as text: 1, '1'"),
         (
             {"shares": {"none": 1, "universal control": 1}, "universal_control": 0.1},

@@ -122,7 +122,7 @@ def test_what_was_not_said_is_chosen_and_told(rows):
             lambda d: d,
             {"lower_is_better": "before"},
             {},
-            "lower_is_better names 'before', which is none of the outcomes",
+            "lower_is_better names 'before', which is not one of the outcomes",
         ),
         (
             lambda d: d,
@@ -141,7 +141,7 @@ def test_what_was_not_said_is_chosen_and_told(rows):
             lambda d: d.assign(arm=d["arm"].replace("none", "control").replace("mail", "none")),
             {},
             {},
-            "which arm is the",
+            "the control is not stated",
         ),
     ],
 )
@@ -156,7 +156,7 @@ def test_what_contradicts_itself_is_refused(rows, change, roles, prices, message
         ({"margin": 30}, r"margin must be the share .*; got 30; did you mean 0.3\?"),
         ({"margin": float("nan")}, "margin must be the share of the amount that is earned.*; got nan$"),
         ({"worth": float("inf")}, "price must be an amount of money, or a list of such amounts; got inf"),
-        ({"worth": -30.0}, "got -30.0. Where less of it is better, name it in lower_is_better"),
+        ({"worth": -30.0}, "got -30.0. If lower is better, name the outcome in lower_is_better"),
         ({"cost": -1.0}, "cost must be a cost of 0 or more; got -1.0"),
         ({"cost": {"mail": float("nan")}}, "mail must be a cost of 0 or more; got nan"),
         ({"redemption_cost": -2.0}, "redemption_cost must be a cost of 0 or more"),
@@ -250,9 +250,9 @@ def test_too_few_who_received_are_told_instead_of_compared(rows):
     )
     found = {effect.intervention: effect for effect in views.effects_by_delivery(told)}
     assert list(found) == ["gift", "mail", "mail, received"]
-    (check,) = [check for check in found["mail"].checks if check.name == "received and not"]
+    (check,) = [check for check in found["mail"].checks if check.name == "As-treated comparison"]
     assert check.passed is None
-    assert check.detail.startswith("There is no naive comparison within mail: arm 'received' holds 1 customer: with")
+    assert check.detail.startswith("There is no such comparison within mail: arm 'received' holds 1 customer: with")
 
 
 def test_what_redemptions_gave_away_to_purchases_made_anyway_is_a_line(rows):
@@ -282,8 +282,8 @@ def test_a_few_spenders_who_decide_are_named(rows):
     cut = views.with_ceiling(told)
     check = views.ceiling_check(views.ceiling_table(told, cut))
     assert check.passed is False
-    assert check.detail == "Against the same with a ceiling, gift of amount hang on the largest spenders."
-    assert "But what was checked did not hold: “ceiling”." in recommendation(told, [check])
+    assert check.detail == "These differences depend on the largest spenders: gift of amount."
+    assert "These checks failed: “Ceiling”." in recommendation(told, [check])
 
 
 def test_where_hardly_anybody_bought_the_ceiling_is_that_of_buyers(rows):
@@ -339,7 +339,7 @@ def test_looks_that_cannot_be_judged_say_why_and_spend_nothing(rows):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda d: d[(d["arm"] != "gift") | (d["week"] > 1)], "cannot be judged: nobody was in gift yet"),
+        (lambda d: d[(d["arm"] != "gift") | (d["week"] > 1)], "cannot be judged: no customer was in gift yet"),
         (
             lambda d: d.assign(region=np.where((d["week"] > 1) & (d.index % 2 == 1), "b", "a")).query(
                 "region == 'a' or week > 2 or arm != 'gift'"
@@ -371,7 +371,7 @@ def test_only_planned_looks_are_taken_and_they_count_towards_the_planned_custome
     assert "Looks take the 6,000 customers in the test as all that were planned (planned_customers)." in str(unsaid)
     more = looked_at(rows, planned_customers=5_000)
     assert "There are more customers, 6,000, than were planned, 5,000. Looks take them as the plan." in str(more)
-    with pytest.raises(ValueError, match="planned_customers is how many customers were planned, 1 or more; got 0"):
+    with pytest.raises(ValueError, match="planned_customers is the planned number of customers, 1 or more; got 0"):
         looked_at(rows, planned_customers=0)
     with pytest.raises(ValueError, match=r"looks must be fractions of the planned customers.*got \[0.5, 1.2\]"):
         looked_at(rows, looks=[0.5, 1.2])
@@ -501,7 +501,7 @@ def test_no_decision_stands_on_a_broken_assignment(rows):
     lost = rows[(rows["arm"] != "gift") | (rows.index % 4 > 0)]
     told = read_campaign(lost, outcome="bought", **stated(worth=100.0), planned_shares=SHARES, assigned_by="random")
     assert recommendation(told).startswith(
-        "Do not decide by this test: sample ratio failed. Customers assigned: gift 1,500"
+        "Do not decide by this test. A check failed: Sample ratio. Customers assigned: gift 1,500"
     )
 
 
@@ -536,7 +536,7 @@ def test_a_plan_of_households_without_their_column_fails_its_check(rows):
     failed = [
         check.name for check in read_campaign(rows, outcome="bought", plan=plan).experiment.checks if not check.passed
     ]
-    assert failed == ["sample ratio", "unit of assignment"]
+    assert failed == ["Sample ratio", "Unit of assignment"]
 
 
 @pytest.mark.parametrize("planned", ["rule", "choice"])

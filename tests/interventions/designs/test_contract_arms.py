@@ -44,7 +44,7 @@ def test_tenure_counts_from_the_assignment(test_of_calls):
 
 def test_who_came_back_had_left(test_of_calls):
     assert test_of_calls.sizes == {"call": 4, "none": 4}
-    (check,) = (check for check in test_of_calls.checks if check.name == "returns")
+    (check,) = (check for check in test_of_calls.checks if check.name == "Returning customers")
     assert check.detail == "Later spells of customers who came back do not count, because they had left: 1."
 
 
@@ -72,5 +72,5 @@ def test_what_spells_cannot_be_is_refused(log):
     spells = rm.read_contracts(log, sampling="active_on", covariates=["arm"], **DAYS)
     with pytest.raises(ValueError, match="in days: leave out time_unit and weight"):
         contract_experiment(spells, rm.Plan(assigned_by="random", control="none"), arm="arm", time_unit="M")
-    with pytest.raises(ValueError, match="say the unit of tenure"):
+    with pytest.raises(ValueError, match="state the unit of tenure"):
         contract_experiment(log.assign(tenure=1, churned=0), rm.Plan(assigned_by="random", control="none"), arm="arm")

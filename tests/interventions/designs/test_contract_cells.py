@@ -184,7 +184,7 @@ def test_clusters_are_wider_and_pass_the_check_of_the_unit(rows):
     plan = Plan(assigned_by="random", control="none", unit="shop")
     plain, clustered = made(rows, plan), made(rows, plan, cluster="shop")
     assert rmst_difference(clustered, horizon=5)[0].std_error > rmst_difference(plain, horizon=5)[0].std_error
-    unit = {test: next(c for c in test.checks if c.name == "unit of assignment") for test in (plain, clustered)}
+    unit = {test: next(c for c in test.checks if c.name == "Unit of assignment") for test in (plain, clustered)}
     assert unit[plain].passed is False
     assert unit[clustered].passed is True
     assert "Errors by the assigned clusters (CR2; none 30, offer 30;" in unit[clustered].detail
@@ -341,8 +341,8 @@ def test_without_censoring_a_test_at_a_horizon_is_the_experiment_on_what_was_see
     plain = rm.Experiment.from_rows(seen, PLAN, outcomes=["kept", "time", "used", "calls"], **options)
     test = contract_experiment(rows, PLAN, arm="arm", time_unit="M", columns=["used", "calls", "before"], **units)
     at_horizon = test.experiment_at(5, covariates=["before"])
-    assert [str(check) for check in at_horizon.checks if check.name == "balance"] == [
-        str(check) for check in plain.checks if check.name == "balance"
+    assert [str(check) for check in at_horizon.checks if check.name == "Balance before assignment"] == [
+        str(check) for check in plain.checks if check.name == "Balance before assignment"
     ]
     for column, other, unit in (("still a customer", "kept", "share of customers"), ("time as a customer", "time", "")):
         for adjust_for in ((), ("before",)):
@@ -364,7 +364,7 @@ def test_with_censoring_it_has_greenwoods_variance(rows):
     assert kept.std_error == pytest.approx(exact.std_error, rel=0.01)
     (time,) = rm.differences(test.experiment_at(5), rm.Outcome(column="time as a customer"))
     assert time.estimate == pytest.approx(rmst_difference(test, horizon=5)[0].estimate)
-    assert any(check.name == "events" and check.passed for check in kept.checks)
+    assert any(check.name == "Number of events" and check.passed for check in kept.checks)
     with pytest.raises(ValueError, match="age was not measured in this experiment"):
         test.experiment_at(5, covariates=["age"])
     with pytest.raises(ValueError, match="choose a horizon up to that, not 50"):
@@ -386,7 +386,7 @@ def test_covariates_known_before_make_the_interval_narrower_and_leave_the_effect
 def test_a_block_that_was_not_observed_so_long_is_named(rows):
     early = rows.assign(tenure=rows["tenure"].where(rows["region"] == "north", rows["tenure"].clip(upper=4)))
     early["churned"] = early["churned"].where(rows["tenure"] == early["tenure"], 0)
-    with pytest.raises(ValueError, match="nobody in none of block 'south' was observed for longer than 4 months"):
+    with pytest.raises(ValueError, match="no customer in none of block 'south' was observed for longer than 4 months"):
         retention_difference(made(early, block="region"), horizon=5)
 
 

@@ -100,7 +100,7 @@ def test_a_time_unit_is_one_of_terms(spells):
     for wrong in ("months", ""):
         with pytest.raises(ValueError, match=r"time_unit must be one of 'W', 'D', .*'M', 'Q', 'Y' or a fixed length"):
             contract_experiment(spells, PLAN, arm="arm", time_unit=wrong)
-    with pytest.raises(ValueError, match="say the unit of tenure, such as time_unit='M'"):
+    with pytest.raises(ValueError, match="state the unit of tenure, such as time_unit='M'"):
         contract_experiment(spells, PLAN, arm="arm")
     effect = rmst_difference(contract_experiment(spells, PLAN, arm="arm", time_unit="28D"), horizon=5)[0]
     assert (effect.unit, effect.horizon_text) == ("units of 28D per customer", "5 times 28D")
@@ -119,7 +119,7 @@ def test_before_anyone_left_nothing_differs(spells):
         (lambda d: d.assign(tenure=d["tenure"].where(d["tenure"] > 1, np.inf)), "negative or infinite, .* for 2 of 20"),
         (lambda d: d.head(0), "there are no rows with an arm"),
         (lambda d: d.assign(churned=d["churned"] * 2), "neither 0 nor 1, for 14 of 20"),
-        (lambda d: d[d["arm"] == "none"], "there is one arm only"),
+        (lambda d: d[d["arm"] == "none"], "there is only one arm"),
     ],
 )
 def test_spells_that_cannot_be_are_refused(spells, change, message):
@@ -129,7 +129,7 @@ def test_spells_that_cannot_be_are_refused(spells, change, message):
 
 def test_what_was_not_observed_is_not_told(spells):
     for call in (retention_difference, rmst_difference):
-        with pytest.raises(ValueError, match="nobody in none was observed for longer than 6 months"):
+        with pytest.raises(ValueError, match="no customer in none was observed for longer than 6 months"):
             call(made(spells), horizon=7)
 
 
@@ -164,7 +164,7 @@ def test_nobody_left_by_the_horizon_is_no_certainty():
     effect = retention_difference(made(rows), horizon=5)[0]
     end = 1.959964**2 / (5 + 1.959964**2)
     assert (effect.estimate, effect.lower, effect.upper) == pytest.approx((0, -end, end))
-    assert [check.name for check in effect.failed] == ["events"]
+    assert [check.name for check in effect.failed] == ["Number of events"]
     with pytest.raises(ValueError, match="time as a customer is the same for every customer of none and offer up to 5"):
         rmst_difference(made(rows), horizon=5, terms=rm.Terms(price=10.0))
 
@@ -172,10 +172,10 @@ def test_nobody_left_by_the_horizon_is_no_certainty():
 def test_an_arm_that_all_left_fails_its_check(spells):
     rows = spells.assign(churned=1).query("arm == 'offer' or tenure < 6")
     effect = retention_difference(made(rows), horizon=5)[0]
-    check = next(check for check in effect.checks if check.name == "events")
+    check = next(check for check in effect.checks if check.name == "Number of events")
     assert check.passed is False
     assert "(0 in the smallest group)" in check.detail
-    assert next(c for c in rmst_difference(made(rows), horizon=5)[0].checks if c.name == "events").passed
+    assert next(c for c in rmst_difference(made(rows), horizon=5)[0].checks if c.name == "Number of events").passed
 
 
 @pytest.mark.parametrize("engine", [pd.DataFrame, lambda d: pl.DataFrame(d.to_dict("list"))])

@@ -66,7 +66,7 @@ def test_a_weak_encouragement_has_no_end_and_says_so():
     effect = complier_effect(experiment(simulated(np.random.default_rng(3), 300, 0.005)), Y, received="got")
     assert (effect.lower, effect.upper) == (-np.inf, np.inf)
     check = effect.checks[-1]
-    assert (check.name, check.passed) == ("encouragement", False)
+    assert (check.name, check.passed) == ("Strength of the encouragement", False)
     assert effect.p_value == pytest.approx(
         differences(experiment(simulated(np.random.default_rng(3), 300, 0.005)), Y)[0].p_value
     )
@@ -74,15 +74,15 @@ def test_a_weak_encouragement_has_no_end_and_says_so():
 
 def test_an_assignment_that_moved_no_one_is_refused():
     rows = pd.DataFrame({"arm": ["none", "mail"] * 4, "y": range(8), "got": [0] * 8})
-    with pytest.raises(ValueError, match="the assignment moved no one"):
+    with pytest.raises(ValueError, match="the assignment changed nothing"):
         complier_effect(experiment(rows), Y, received="got")
 
 
 def test_the_arm_is_named_where_there_are_several():
     rows = pd.DataFrame({"arm": ["none", "mail", "call"] * 4, "y": range(12), "got": [0, 1, 1] * 4})
-    with pytest.raises(ValueError, match="say which arm is meant: arm= one of call, mail"):
+    with pytest.raises(ValueError, match="state the arm: arm= one of call, mail"):
         complier_effect(experiment(rows), Y, received="got")
-    with pytest.raises(ValueError, match="the arm 'fax' is none of call, mail"):
+    with pytest.raises(ValueError, match="the arm 'fax' is not one of call, mail"):
         complier_effect(experiment(rows), Y, received="got", arm="fax")
 
 

@@ -67,7 +67,7 @@ def test_the_voter_mail_fails_the_check_of_its_unit(published):
     effects = effects_of_counts(published[published["experiment"] == "Voter mail"])
     assert len(effects) == 4
     for effect in effects:
-        assert [check.name for check in effect.failed] == ["unit of assignment"]
+        assert [check.name for check in effect.failed] == ["Unit of assignment"]
     assert effects[3].std_error == pytest.approx(0.0027, abs=5e-5)  # by households it is about 0.0032
 
 

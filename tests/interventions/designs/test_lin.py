@@ -106,7 +106,7 @@ def test_a_covariate_without_spread_in_one_arm_has_no_slope_there(on_engine):
     effect = lin(on_engine(rows), ("x",))
     assert effect.estimate == pytest.approx(expected, rel=1e-9)
     assert np.isfinite(effect.std_error)
-    assert "leverage" not in [check.name for check in effect.checks]
+    assert "Leverage" not in [check.name for check in effect.checks]
 
 
 def test_a_slope_that_one_customer_decides_fails_a_check(on_engine):
@@ -114,7 +114,7 @@ def test_a_slope_that_one_customer_decides_fails_a_check(on_engine):
     rows["re78"] = np.random.default_rng(0).normal(size=40)
     rows.loc[1, "x"] = 1.0
     effect = lin(on_engine(rows), ("x",))
-    assert [check.name for check in effect.failed if check.name == "leverage"] == ["leverage"]
+    assert [check.name for check in effect.failed if check.name == "Leverage"] == ["Leverage"]
     others = rows[(rows["arm"] == "treated") & (rows["x"] == 0)]["re78"]
     assert effect.std_error > np.std(others, ddof=1) / np.sqrt(20)
 
@@ -128,7 +128,7 @@ def test_rows_against_another_arm_say_so():
     outcome = Outcome(column="y", adjust_for=("x",))
     names = [effect.intervention for effect in differences(test, outcome, baseline="mail", adjustment="Lin")]
     assert names == [effect.intervention for effect in differences(test, outcome, baseline="mail")]
-    with pytest.raises(ValueError, match="the baseline 'typo' is none of the arms none, gift, mail"):
+    with pytest.raises(ValueError, match="the baseline 'typo' is not one of the arms none, gift, mail"):
         differences(test, outcome, baseline="typo", adjustment="Lin")
 
 

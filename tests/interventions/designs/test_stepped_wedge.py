@@ -182,7 +182,10 @@ def test_the_exact_test_of_five_stores_is_as_often_wrong_as_it_says():
         (lambda d: d.assign(on=d["on"] * 2), "switched must be 0 or 1"),
         (lambda d: pd.concat([d, d.assign(on=1)]), "the same for all rows of a cluster in a period"),
         (lambda d: d.assign(on=1 - d["on"]), "clusters switch back"),
-        (lambda d: d.assign(on=(d["month"] > 2).astype(int)), "in no period have some clusters switched"),
+        (
+            lambda d: d.assign(on=(d["month"] > 2).astype(int)),
+            "there is no period in which some clusters have switched",
+        ),
     ],
 )
 def test_switches_that_cannot_be_are_refused(change, message):

@@ -47,7 +47,7 @@ ENDLESS = AndersonRubin(0.004, 0.1, 1e-4, 0.01, 0.0)
     [
         ({"std_error": None, "lower": None, "upper": None}, "state lower and upper, or their law"),
         ({"lower": None}, "state lower and upper, or their law"),
-        ({"lower": -math.inf, "upper": math.inf}, "an infinite end is that of no normal law"),
+        ({"lower": -math.inf, "upper": math.inf}, "an infinite limit is not possible with a normal law"),
         ({"lower": 0.03, "upper": 0.09}, "the estimate is not in the middle of lower and upper"),
         ({"value": 1.0, "value_lower": 0.9, "value_upper": 3.0}, "not in the middle of value_lower and value_upper"),
         ({"value_law": StudentT(1.0, 0.2)}, "a value_law needs the value"),
@@ -170,8 +170,11 @@ def test_every_law_is_stored():
     ("change", "message"),
     [
         (lambda d: d | {"format": 4}, r"this effect has format 4 \(written by version .*upgrade retention_models"),
-        (lambda d: {"a": 1}, "this is no effect written by to_json: it names no format"),
-        (lambda d: d | {"effect": d["effect"] | {"law": {"kind": "Cauchy"}}}, "Cauchy is none of its laws, StudentT, "),
+        (lambda d: {"a": 1}, "this is no effect written by to_json: the format is not stated"),
+        (
+            lambda d: d | {"effect": d["effect"] | {"law": {"kind": "Cauchy"}}},
+            "Cauchy is not one of its laws, StudentT, ",
+        ),
         (lambda d: d | {"effect": d["effect"] | {"law": {"kind": "StudentT"}}}, "or it is damaged .*estimate"),
         (lambda d: d | {"effect": {k: v for k, v in d["effect"].items() if k != "n"}}, "or it is damaged .*'n'"),
         (lambda d: d | {"effect": d["effect"] | {"lower": 0.039}}, "lower and upper contradict their law"),

@@ -80,7 +80,7 @@ def test_the_noisier_an_effect_the_closer_it_is_drawn():
 
 
 def test_shrinkage_says_what_it_needs():
-    with pytest.raises(ValueError, match="3 effects cannot tell how much effects differ; at least 4"):
+    with pytest.raises(ValueError, match="3 effects are too few to estimate how much effects differ; at least 4"):
         shrink([1, 2, 3], [1, 1, 1])
     with pytest.raises(ValueError, match="not above 0"):
         shrink([1, 2, 3, 4], [1, 0, 1, 1])

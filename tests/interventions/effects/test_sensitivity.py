@@ -57,7 +57,7 @@ def test_no_worse_than_is_decided_by_the_interval(effect, changes, margin, highe
 
 def test_a_margin_is_a_loss(effect):
     for margin in (0, -0.1):
-        with pytest.raises(ValueError, match="margin is the loss still accepted"):
+        with pytest.raises(ValueError, match="margin is the largest accepted loss"):
             non_inferiority(effect(), margin)
     with pytest.raises(ValueError, match="below 1 for a ratio"):
         non_inferiority(effect(scale="ratio", estimate=1, lower=0.9, upper=1.1), 1.0)

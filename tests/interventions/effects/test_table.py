@@ -27,7 +27,7 @@ def table(effect):
             effect(intervention="call", outcome="spend", unit="EUR per customer", **money(2.0)),
         effect(
             intervention="broken",
-            checks=(Check("sample ratio", False, detail="Half got lost."),),
+            checks=(Check("Sample ratio", False, detail="Half got lost."),),
             **money(9.0),
         ),
             effect(intervention="gift", scale="ratio", estimate=1.2, lower=1.1, upper=1.3),
@@ -43,7 +43,7 @@ def test_rows_with_a_value_and_sound_checks_are_ranked_and_all_are_shown(table):
     assert frame["rank"].tolist()[:2] == [1, 2]
     assert frame["rank"].isna().tolist() == [False, False, True, True, True, True]
     assert frame["value"].isna().tolist() == [False, False, True, False, True, True]
-    assert frame.loc[3, "failed"] == "sample ratio"
+    assert frame.loc[3, "failed"] == "Sample ratio"
 
 
 def test_scales_and_units_never_share_a_panel(table):
@@ -65,7 +65,7 @@ def test_it_reads_as_text(table):
     text = str(table)
     for heading in table.panels:
         assert f"{'Lift, in percent of the baseline' if heading == 'Ratio' else heading}\n" in text
-    assert "! sample ratio: FAILED. Half got lost. (broken)" in text
+    assert "! Sample ratio: FAILED. Half got lost. (broken)" in text
     assert "! overlap: not testable. Not tried. (<b>card</b>)" in text
     assert "Overturned by a hidden cause" in text
     assert text.endswith(
@@ -119,12 +119,12 @@ def test_shrinkage_stays_within_a_panel_and_on_its_scale(effect):
 
 def test_an_interval_without_end_is_not_shrunk_by_its_standard_error(effect):
     rows = [effect(intervention=name) for name in "abcd"] + [effect(intervention="weak", law=WEAK, estimate=0.4)]
-    with pytest.raises(ValueError, match="the interval of weak has no end"):
+    with pytest.raises(ValueError, match="the interval of weak has an infinite limit"):
         evidence_table(rows).shrunk("Difference, share of customers")
 
 
 def test_evidence_takes_effects_and_nothing_else(effect):
-    with pytest.raises(TypeError, match="evidence takes effects; got DataFrame"):
+    with pytest.raises(TypeError, match="evidence_table needs effects; got DataFrame"):
         evidence_table([effect(), pd.DataFrame()])
     with pytest.raises(ValueError, match="there is no effect to show"):
         evidence_table([])

@@ -209,7 +209,7 @@ def test_effects_of_the_offer_are_rows_of_evidence(found):
     assert (effect.intervention, effect.outcome) == ("mail", "purchases after the offer")
     assert effect.estimand == "difference in means, as assigned, days 11 to 28"
     assert (effect.horizon_text, effect.design, effect.n) == ("28 days", "randomised", 160)
-    assert [check.name for check in effect.checks] == ["sample ratio"]
+    assert [check.name for check in effect.checks] == ["Sample ratio"]
     assert len(rm.evidence_table([*found.within_offer, *found.after_offer]).table) == 4
     assert "mail changes purchases after the offer by" in repr(found)
 
@@ -297,7 +297,7 @@ def test_customers_kept_out_of_every_test_are_left_out():
         ({"same_day": "drop"}, "same_day must be one of"),
         ({"level": 95}, "level must lie between 0 and 1"),
         ({"observation_end": "2024-04-30"}, "observation ends on 2024-04-30, before any follow-up: 60 of 60 customers"),
-        ({"plan": rm.Plan(assigned_by="random", control="no mail")}, "the control 'no mail' is none of the arms"),
+        ({"plan": rm.Plan(assigned_by="random", control="no mail")}, "the control 'no mail' is not one of the arms"),
         ({"plan": rm.Plan(assigned_by="random", control="none", block="city")}, "city"),
         ({"plan": rm.Plan(assigned_by="random", control="none", cluster="region")}, "stand in more than one arm"),
     ],

@@ -121,7 +121,7 @@ def test_answers_on_the_day_of_an_e_mail_are_its_effect_and_no_covariate():
         outcomes=["purchases"],
         covariates=["purchases_before"],
     )
-    assert [check.passed for check in test.checks if check.name == "balance"] == [True]
+    assert [check.passed for check in test.checks if check.name == "Balance before assignment"] == [True]
     effect = differences(test, Outcome(column="purchases", adjust_for=("purchases_before",)))[0]
     assert effect.lower < 0.1 < effect.upper
     assert effect.lower > 0.05

@@ -103,17 +103,17 @@ def test_no_effect_is_found_as_often_as_chance_says():
         (lambda: Clustered(Mean(1.0), size=0.5, icc=0.1), "size must be a number, 1 or more"),
         (lambda: Ratio(60.0, 80.0, 0.0, 1.0, 0.5), "per_mean must be a number above 0"),
         (lambda: Ratio(60.0, 80.0, 1.5, 2.0, 1.0), "so that the ratio does not vary"),
-        (lambda: power(Proportion(0.9), 0.2, 100), "is no share of customers"),
+        (lambda: power(Proportion(0.9), 0.2, 100), "is not a share of customers"),
         (lambda: power(Mean(1.0), 0.0, 100, margin=0.0), "margin must be a number above 0"),
         (lambda: power(Survival(0.3), 1.0, 100, margin=1.0), "margin is a share of the hazard, below 1"),
-        (lambda: sample_size(Mean(1.0), -0.3, margin=0.2), "no smaller a loss than the margin of 0.2 accepts"),
+        (lambda: sample_size(Mean(1.0), -0.3, margin=0.2), "a loss as large as the margin of 0.2"),
         (lambda: power(Survival(0.3), -0.5, 100), "a hazard ratio is above 0"),
         (lambda: power(Mean(1.0), 0.5, 3), "too few"),
         (lambda: power(Mean(1.0), 0.5, 300, share=0.0), "share must lie between"),
-        (lambda: sample_size(Mean(1.0), 0.0), "no number of customers finds an effect of nothing"),
+        (lambda: sample_size(Mean(1.0), 0.0), "no number of customers can detect an effect of 0"),
         (lambda: sample_size(Survival(0.2), 1.0), "no number of customers"),
-        (lambda: sample_size(Mean(1.0), 0.5, power=0.05), "which chance alone gives"),
-        (lambda: minimum_detectable_effect(Proportion(0.5), 8), "out of reach"),
+        (lambda: sample_size(Mean(1.0), 0.5, power=0.05), "the power by chance alone"),
+        (lambda: minimum_detectable_effect(Proportion(0.5), 8), "cannot be reached"),
     ],
 )
 def test_the_impossible_is_refused(call, message):
@@ -271,7 +271,7 @@ def test_log_rank_tests_of_unequal_groups_have_the_planned_power(churned, ratio,
 
 
 def test_a_hazard_ratio_that_too_few_events_could_show_is_out_of_reach():
-    with pytest.raises(ValueError, match=r"power 0\.8 is out of reach; plan more customers"):
+    with pytest.raises(ValueError, match=r"power 0\.8 cannot be reached; plan with more customers"):
         minimum_detectable_effect(Survival(0.01), 100)
     assert power(Survival(0.3), 1.0, 1_000) == pytest.approx(0.05)
     assert power(Clustered(Survival(0.3), size=20, icc=0.1), 1.0, 1_000) == pytest.approx(0.05)

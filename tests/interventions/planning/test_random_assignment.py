@@ -149,12 +149,12 @@ def test_the_analysis_uses_the_plan_unasked(tmp_path):
     [
         ({}, {"shares": {"none": 1, "mail": -1}}, "the planned share of mail in shares must be a number above 0"),
         ({}, {"shares": {}}, "shares must give each arm its planned share"),
-        ({}, {"control": "nil"}, "control 'nil' is none of the arms none, mail, call"),
+        ({}, {"control": "nil"}, "control 'nil' is not one of the arms none, mail, call"),
         ({}, {"universal_control": 1.5, "salt": "x"}, "universal_control must be"),
         ({}, {"universal_control": 0.1}, "salt must be a text"),
         ({}, {"strata": "age"}, "has no column 'age'"),
         ({"country": None}, {"strata": "country"}, "country is missing for 2,000 of 2,000 customers"),
-        ({"customer_id": "C1"}, {}, r"customer_id repeats: 1 customers are there twice or more \(first: C1\)"),
+        ({"customer_id": "C1"}, {}, r"customer_id repeats: 1 customers appear more than once \(first: C1\)"),
         ({}, {"cluster": "store", "strata": "country"}, "store lies in several strata for 50 of 50 clusters"),
         ({}, {"parts": 1}, "parts must be"),
         ({}, {"looks": (0.5, 1.5)}, r"looks must be fractions of the planned customers, such as .*; got \(0.5, 1.5\)"),
@@ -162,8 +162,8 @@ def test_the_analysis_uses_the_plan_unasked(tmp_path):
         ({}, {"looks": 0.5}, "looks must be fractions"),
         ({}, {"reach": -5}, "reach must be a whole number"),
         ({}, {"repeats": 0}, "repeats must be a number above 0"),
-        ({}, {"outcome": Clustered(Mean(1.0), 40, 0.1)}, "a Clustered outcome goes with cluster="),
-        ({}, {"outcome": Mean(1.0), "cluster": "store"}, "a Clustered outcome goes with cluster="),
+        ({}, {"outcome": Clustered(Mean(1.0), 40, 0.1)}, "a Clustered outcome needs cluster="),
+        ({}, {"outcome": Mean(1.0), "cluster": "store"}, "a Clustered outcome needs cluster="),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(change, options, message):
@@ -190,7 +190,7 @@ def test_the_plan_says_what_the_test_detects_and_when_it_may_be_looked_at(tmp_pa
 
 
 def test_an_arm_that_would_get_nobody_is_told():
-    with pytest.raises(ValueError, match="nobody is left for this arm among 2 units"):
+    with pytest.raises(ValueError, match="no customers are left for this arm among 2 units"):
         rm.assign(CUSTOMERS.head(2), SHARES, rng=1)
 
 
@@ -249,7 +249,7 @@ def test_arms_may_be_numbers_or_truth_values(arms):
     ("changes", "message"),
     [
         ({"shares": None}, "shares must give each arm its planned share"),
-        ({"shares": {"none": 1}}, "shares name one arm only, none"),
+        ({"shares": {"none": 1}}, "shares name only one arm, none"),
         ({"shares": {"none": 1, UNIVERSAL_CONTROL: 1}}, "'universal control' is no arm of a test"),
         ({"cluster": "arm"}, "cluster 'arm' has the name of a column that the assignment adds: rename it"),
         ({"cluster": "stratum"}, "cluster 'stratum' has the name of a column that the assignment adds: rename it"),

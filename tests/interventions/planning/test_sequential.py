@@ -62,7 +62,7 @@ def test_a_look_widens_the_interval_and_says_so(effect):
     assert look.stop
     assert look.effect.upper - look.effect.estimate == pytest.approx(look.bound * 0.01)
     assert look.effect.value_upper - 1 == pytest.approx(0.5 * look.bound / ndtri(0.975))
-    assert (look.effect.checks[-1].name, look.effect.checks[-1].passed) == ("looks", True)
+    assert (look.effect.checks[-1].name, look.effect.checks[-1].passed) == ("Interim looks", True)
     assert not interim_look(row, [0.2]).stop
     assert "go on" in str(interim_look(row, [0.2]))
 
@@ -77,7 +77,7 @@ def test_a_look_at_a_ratio_is_taken_on_the_log_scale(effect):
 
 @pytest.mark.parametrize("fractions", [[], [0.0, 1.0], [0.5, 0.5], [0.5, 1.1], [0.6, 0.4]])
 def test_fractions_must_rise_to_one(fractions):
-    with pytest.raises(ValueError, match="fractions of the planned data rise"):
+    with pytest.raises(ValueError, match="fractions of the planned data must increase"):
         sequential_bounds(fractions)
 
 
@@ -157,9 +157,9 @@ def test_few_orders_have_an_end_at_the_last_look_only(effect):
 @pytest.mark.parametrize("fractions", [[0.3], [0.5, 0.6], [0.5, 0.75, 0.9]])
 def test_looks_beyond_the_plan_are_refused(fractions, effect):
     plan = Plan(control="none", assigned_by="random", looks=(0.5, 0.75))
-    with pytest.raises(ValueError, match=r"are beyond the plan \(planned: 50 %, 75 %\); only planned looks may stop"):
+    with pytest.raises(ValueError, match=r"are not planned \(planned: 50 %, 75 %\); only planned looks may stop"):
         interim_look(effect(), fractions, plan=plan)
-    with pytest.raises(ValueError, match=r"are beyond the plan \(planned: none\)"):
+    with pytest.raises(ValueError, match=r"are not planned \(planned: none\)"):
         interim_look(effect(), [0.5], plan=Plan(control="none", assigned_by="random"))
 
 

@@ -169,7 +169,7 @@ def test_a_log_without_any_end_is_read():
         ({}, {"end": "finish"}, r"has no column 'finish'; it has customer_id, start, end, why, plan\. Say which"),
         ({}, {"covariates": ["town"]}, "has no column 'town'"),
         ({"_zone": 1}, {"covariates": ["_zone"]}, "_zone: the spells have columns of that name, or that begin with _"),
-        ({}, {"end": "start"}, "column 'start' cannot be start and end at once; say which is which"),
+        ({}, {"end": "start"}, "column 'start' cannot be start and end at once; name two different columns"),
         ({}, {"join_within": -1}, "join_within must be a whole number, 0 or more; got -1"),
         ({"tenure": 1}, {"covariates": ["tenure"]}, "covariates tenure: the spells have columns of that name"),
         ({"start": "x"}, {}, "no contract can be used: 1 row without a customer_id, 12 rows without a readable start"),
@@ -254,7 +254,7 @@ def test_a_window_read_as_an_ordinary_cohort_is_far_off_and_the_check_says_so(bu
     assert naive > 0.6 > 2 * TRUTH_12
     assert read == pytest.approx(TRUTH_12, abs=0.06)
     assert not wrong.checks[1].passed
-    assert "should have ended before; a log of those running on a day, or a snapshot" in wrong.checks[1].detail
+    assert "should have ended before. A log of the contracts that run on one day" in wrong.checks[1].detail
 
 
 def test_survival_from_the_start_is_not_claimed_where_nobody_was_seen_there(business):
@@ -262,7 +262,7 @@ def test_survival_from_the_start_is_not_claimed_where_nobody_was_seen_there(busi
     log = log[log["start"] < "2020-01-01"]
     spells = read_contracts(log, sampling="active_on", observation_start=DAY[0], observation_end=DAY[1])
     assert not spells.checks[0].passed
-    assert "survival is that of customers who stayed so long" in spells.checks[0].detail
+    assert "Survival is that of customers who stayed so long" in spells.checks[0].detail
     table = retention_table(spells, period="M")
     assert table["tenure"].min() == 18
     assert table.attrs["checks"][0]["passed"] is False
@@ -273,5 +273,5 @@ def test_survival_from_the_start_is_not_claimed_where_nobody_was_seen_there(busi
 def test_a_log_that_holds_ends_its_design_would_not_is_doubted(business):
     spells = read_contracts(business, sampling="active_on", observation_start=DAY[0], observation_end=DAY[1])
     assert spells.checks[1].passed is False
-    assert "did observation begin before that day, or is it sampling 'acquisition'?" in spells.checks[1].detail
+    assert "Correct observation_start, if observation began before 2021-06-10" in spells.checks[1].remedy
     assert spells.set_aside["spells that ended by 2021-06-10, before observation began"] > 1000

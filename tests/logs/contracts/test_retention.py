@@ -198,7 +198,7 @@ def test_bad_periods_and_groups_are_named():
     for period in ("W", 0, True, -3, 1.5):
         with pytest.raises(ValueError, match="period must be 'M', 'Y' or a number of days"):
             retention_table(SPELLS, period=period)
-    with pytest.raises(ValueError, match="by=town: the spells know spell, plan; name further columns"):
+    with pytest.raises(ValueError, match="by=town: the spells have spell, plan; name further columns"):
         retention_table(SPELLS, period="M", by="town")
     unnamed = read_contracts(
         LOG.assign(plan=["a", None, "b", None, "a", "b"]),
@@ -296,7 +296,7 @@ def test_a_snapshot_of_several_periods_loses_too_few_and_says_so():
     assert year["lost"].sum() / year["at_risk"].sum() < 0.044
     assert [check["passed"] for check in month.attrs["checks"]] == [True, True, True]
     assert year.attrs["checks"][1]["passed"] is False
-    assert "in one of 12 periods, and counts as watched in all of them" in year.attrs["checks"][1]["detail"]
+    assert "in one of 12 periods, and counts as observed in all of them" in year.attrs["checks"][1]["detail"]
 
 
 @pytest.mark.parametrize(
@@ -307,7 +307,7 @@ def test_a_snapshot_of_several_periods_loses_too_few_and_says_so():
         (
             {"why": "x"},
             {"cause": "why", "covariates": "why"},
-            "covariates why: the log's column of that name has another",
+            "covariates why: the column already has another",
         ),
         ({"entry": "x"}, {"covariates": "entry"}, "covariates entry: the spells have columns of that name"),
         ({"weight": "x"}, {"covariates": "weight"}, "covariates weight: the spells have columns of that name"),
@@ -380,9 +380,9 @@ def test_what_a_snapshot_cannot_tell_is_said(tenures):
         retention_table(snapshot, period="Y")
     with pytest.raises(ValueError, match=r"counts tenure in months and has no dates .* must be 'M', not 28"):
         retention.active_customers(snapshot, period=28)
-    with pytest.raises(ValueError, match="by=plan: the spells know no groups"):
+    with pytest.raises(ValueError, match="by=plan: the spells have no groups"):
         retention_table(snapshot, period="M", by="plan")
-    with pytest.raises(ValueError, match="has no column 'cohort': without dates"):
+    with pytest.raises(ValueError, match="has no column 'cohort': tables without dates"):
         with_calendar(retention_table(snapshot, period="M"))
     with pytest.raises(TypeError, match="an earlier day needs contracts with dates, from read_contracts; got Snapshot"):
         backtest_retention(Geometric, snapshot, period="M", origins=["2024-01-31"], renewals=1)

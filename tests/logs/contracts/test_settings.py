@@ -237,7 +237,7 @@ def test_nothing_can_be_said_where_nobody_left_or_nobody_is_left(log):
     with pytest.raises(ValueError, match=r"beside 1,016 rows without a readable end: .* with days such as 2024-01-31"):
         contract_settings(vague, max_set_aside=0.7)
     gone = log.assign(end=log["start"] + pd.Timedelta(40, DAY))
-    with pytest.raises(ValueError, match="nobody is left to be valued or kept"):
+    with pytest.raises(ValueError, match="no customer is left to value"):
         contract_settings(gone, observation_end="2024-12-31")
 
 
@@ -275,12 +275,12 @@ def test_tenures_without_dates_are_a_snapshot_of_a_day(tmp_path):
     assert plan.reasons["period"] == "Time is counted in months, as 'months' is."
     with pytest.raises(ValueError, match="say so, sampling 'window'"):
         contract_settings(file, observation_end="2024-05-31", **columns)
-    with pytest.raises(ValueError, match="holds the customers of one day; say which day it was: observation_end"):
+    with pytest.raises(ValueError, match="describes the customers of one day; state that day: observation_end"):
         contract_settings(file, sampling="window", **columns)
     with pytest.raises(ValueError, match="the table has no column 'churned'; it has months, Churn, plan"):
         contract_settings(file, sampling="window", observation_end="2024-05-31", tenure="months")
     with pytest.raises(
-        ValueError, match=r"do not tell when since 2023-05-31 a customer left.*leave out observation_st"
+        ValueError, match=r"do not show when since 2023-05-31 a customer left.*leave out observation_st"
     ):
         contract_settings(
             file, sampling="window", observation_start="2023-05-31", observation_end="2024-05-31", **columns

@@ -251,7 +251,7 @@ def test_the_sampling_of_a_table_of_tenures_is_asked_for_in_plain_words():
         ValueError, match=r"sampling 'active_on' needs the tenure .*retention_table_from_tenures\(entry"
     ):
         contract_settings(RENEWALS, **names, sampling="active_on", **AS_OF)
-    with pytest.raises(ValueError, match="say which day it was: observation_end"):
+    with pytest.raises(ValueError, match="state that day: observation_end"):
         contract_settings(RENEWALS, **names, sampling="acquisition")
 
 
@@ -466,7 +466,7 @@ def test_losses_at_tenure_zero_are_told_as_those_of_completed_periods():
         [Check(**check) for check in read(table, sampling="acquisition").attrs["checks"]],
         read_snapshot(table, sampling="acquisition", **AS_OF).checks,
     ):
-        (told,) = [check for check in checks if check.name == "tenures count the period of the loss"]
+        (told,) = [check for check in checks if check.name == "Losses at tenure 0"]
         assert told.passed is False
         assert "1 of 3 customers who left did so at tenure 0" in told.detail
     fine = read_snapshot(table.query("tenure > 0"), sampling="acquisition", **AS_OF)

@@ -55,11 +55,11 @@ def ages(**keywords):
         ({"granularity": "M"}, "granularity must be one of 'W', 'D', 'h', 'min', 's', not 'M'"),
         (
             {"granularity": "W", "calibration_end": "2024-01-31"},
-            "calibration_end 2024-01-31 cuts a week in two; with granularity 'W' it must be a Sunday",
+            "calibration_end 2024-01-31 is within a week; with granularity 'W' it must be a Sunday",
         ),
         (
             {"granularity": "W", "acquired_after": "2024-01-02"},
-            "acquired_after 2024-01-02 cuts a week in two; with granularity 'W' it must be a Monday",
+            "acquired_after 2024-01-02 is within a week; with granularity 'W' it must be a Monday",
         ),
     ],
 )

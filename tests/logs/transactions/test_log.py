@@ -327,7 +327,7 @@ def test_a_column_that_has_the_name_of_a_part_is_not_taken_for_it():
 
 
 def test_ids_of_several_types_are_refused():
-    with pytest.raises(ValueError, match=r"'customer_id' mixes types \(2 int, 1 str\); make them one"):
+    with pytest.raises(ValueError, match=r"'customer_id' mixes types \(2 int, 1 str\); convert all"):
         read_transactions(log(customer_id=pd.Series([1, "1", 2], dtype=object)))
 
 

@@ -241,7 +241,7 @@ def test_a_refund_before_any_order_cancels_none_and_value_is_refused_above_two_p
     assert summary["frequency"].tolist() == [1, 0]
     assert "monetary_value" not in summary
     with pytest.raises(
-        ValueError, match=r"monetary_value not in the table .*Read the log from earlier, .* refunds='set_aside'"
+        ValueError, match=r"monetary_value not in the table .*Read the log from an earlier day, .* refunds='set_aside'"
     ):
         rm.fit(rm.GammaGamma, summary)
     gross = summarize(rows, refunds="set_aside")

@@ -14,11 +14,12 @@ from retention_models.logs.transactions.log import Transactions
 from retention_models.logs.transactions.purchases import as_transactions, filter_days
 from retention_models.tables.frames import collect, on_engine
 
-NAME = "no account is more than a customer"
+NAME = "Bulk accounts"
 TIMES_AN_EVEN_SHARE = 20  # real customers differ: among thousands the largest has bought twenty times the mean
 AMOUNTS_DIFFER_MORE = 2.5  # and has spent fifty times the mean
 LARGE_ANYWHERE = {"share_of_rows": 0.2, "share_of_amount": 0.25}  # however few the customers
 NOBODY = "rows without a customer_id"
+FIND_CUSTOMERS = "Find out who bought them, or state for which customers the results hold."
 NAMED, LONGEST = 5, 40  # accounts named in a sentence, and letters of each
 
 
@@ -110,7 +111,7 @@ def check_accounts(
     --------
     >>> import retention_models as rm
     >>> print(rm.logs.check_accounts(rm.datasets.load_cdnow(full=True)))
-    no account is more than a customer: passed. No customer_id has 2 % of the rows or 5 % of the amount.
+    Bulk accounts: passed. No customer_id has 2 % of the rows or 5 % of the amount.
     """
     log = as_transactions(transactions)
     large = large_accounts(log, share=share)
@@ -118,18 +119,26 @@ def check_accounts(
     unknown = _unknown_customers(log, limits["share_of_rows"])
     of_rows, of_amount = (100 * limit for limit in limits.values())
     if of_rows >= 100:
-        return Check(NAME, False if unknown else None, detail=f"There are too few customers to tell.{unknown}")
+        return Check(
+            NAME,
+            False if unknown else None,
+            detail=f"There are too few customers to tell.{unknown}",
+            remedy=FIND_CUSTOMERS,
+        )
     much = f"{of_rows:.2g} % of the rows{f' or {of_amount:.2g} % of the amount' if log.has_amount else ''}"
     if large.empty:
-        return Check(NAME, not unknown, detail=f"No customer_id has {much}.{unknown}")
+        return Check(NAME, not unknown, detail=f"No customer_id has {much}.{unknown}", remedy=FIND_CUSTOMERS)
     named = "; ".join(_describe_account(account, shares) for account, shares in large.head(NAMED).iterrows())
     more = f"; and {len(large) - NAMED:,} more" if len(large) > NAMED else ""
     return Check(
         NAME,
         False,
-        detail=f"At least {much} under one customer_id: {named}{more}. Models take each of them for one customer, and "
-        "totals follow them. Leave out the rows of those that are none: an anonymous id, a reseller, a test account."
-        f"{unknown}",
+        size=100 * float(large["share_of_rows"].max()),
+        limit=of_rows,
+        unit="% of the rows",
+        detail=f"At least {much} under one customer_id: {named}{more}. Models treat each of these accounts as one "
+        f"customer, and totals depend on them.{unknown}",
+        remedy="Leave out the rows of accounts that are not one customer: an anonymous id, a reseller, a test account.",
     )
 
 
@@ -156,8 +165,8 @@ def _unknown_customers(log: Transactions, limit: float) -> str:
     if share < min(limit, LARGE_ANYWHERE["share_of_rows"]):
         return ""
     return (
-        f" {100 * share:.2g} % of the rows have no customer_id and are set aside: who bought them is not known, and "
-        "every total lacks them."
+        f" {100 * share:.2g} % of the rows have no customer_id and are set aside. The customers are not known, and "
+        "no total includes these rows."
     )
 
 

@@ -25,7 +25,7 @@ BEFORE = 20  # silences before the last ones, with which these are compared
 FEWEST = 5  # of them from which on a silence can be told from others
 UNUSUAL = 10  # times the longest of them
 FEW = 0.01  # so small a share, beyond such a silence, must be misdated
-STATED_DAY = "purchases go on until the stated last day"  # the name of the check
+STATED_DAY = "Stated last day"  # the name of the check
 ENOUGH = 20  # customers, or purchases, of which one may be called few
 
 
@@ -50,7 +50,7 @@ def check_last_day(transactions: Any) -> Check:
 
     Notes
     -----
-    A business that fades away ends with its longest silences. Of such logs one in 140 fails all the same.
+    A shrinking business ends with its longest gaps. One in 140 of such logs fails the check.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def check_last_day(transactions: Any) -> Check:
     >>> import retention_models as rm
     >>> log = rm.datasets.load_cdnow()
     >>> print(rm.logs.check_last_day(log))
-    the last day belongs to the log: passed. The log ends on 1998-06-30, after no longer gap than is usual in it.
+    Last day of the log: passed. The log ends on 1998-06-30, without an unusual gap before.
     >>> rm.logs.check_last_day(pd.concat([log, log.tail(1).assign(date=pd.Timestamp("2205-03-01"))])).passed
     False
     """
@@ -73,7 +73,7 @@ def require_last_day_of(log: Transactions) -> None:
     """A ValueError where the last day of a log is far from all others."""
     check = check_last_day(log)
     if check.passed is False:
-        raise ValueError(f"the log cannot end there. {check.detail}")
+        raise ValueError(f"the log cannot end there. {check.text}")
 
 
 def _judge_stated_day(days: pd.DatetimeIndex, end: dt.date) -> Check:
@@ -87,10 +87,13 @@ def _judge_stated_day(days: pd.DatetimeIndex, end: dt.date) -> Check:
     return Check(
         STATED_DAY,
         False,
+        size=float(silence),
+        limit=float(UNUSUAL * gaps.max()),
+        unit="days without a purchase",
         detail=f"The log is observed until {end}, as stated, but its last purchase was on {last}, "
         f"{silence:,} days before. "
-        "Earlier gaps were less than a tenth of that, so nearly all customers seem to have left. If the log ends "
-        f"earlier, state observation_end={str(last)!r}",
+        "Earlier gaps were less than a tenth of that, so nearly all customers seem to have left.",
+        remedy=f"If the log ends earlier, state observation_end={str(last)!r}",
     )
 
 
@@ -109,20 +112,22 @@ def judge_last_day(days: pd.DatetimeIndex, counts: Array, what: str) -> Check:
     last = dt.date.fromisoformat(str(days[-1])[:10])
     stray = _first_stray(np.diff(number), after[:-1], float(counts.sum()))
     if stray is None and len(number) > FEWEST and counts.sum() >= ENOUGH:
-        return Check(LAST_DAY, True, detail=f"The log ends on {last}, after no longer gap than is usual in it.")
+        return Check(LAST_DAY, True, detail=f"The log ends on {last}, without an unusual gap before.")
     if stray is None:
         return Check(
-            LAST_DAY, None, detail=f"The log ends on {last}: it is too short to tell whether that day belongs to it."
+            LAST_DAY, None, detail=f"The log ends on {last}. It is too short to judge whether that date is correct."
         )
     before = dt.date.fromordinal(dt.date(1970, 1, 1).toordinal() + int(number[stray]))
     few, silence = int(after[stray]), int(number[stray + 1] - number[stray])
     return Check(
         LAST_DAY,
         False,
-        detail=f"The last day is {last}, but nothing is known of the {silence:,} days after {before}. "
-        f"Earlier gaps were less "
-        f"than a tenth of that, and only {few:,} of {int(counts.sum()):,} {what} are later. Correct the dates, or "
-        f"state until which day the log is complete: observation_end={str(before)!r}",
+        size=float(silence),
+        limit=silence / UNUSUAL,
+        unit="days without a purchase",
+        detail=f"The last day is {last}, but the log has no rows for {silence:,} days after {before}. "
+        f"Earlier gaps were less than a tenth of that, and only {few:,} of {int(counts.sum()):,} {what} are later.",
+        remedy=f"Correct the dates, or state the day until which the log is complete: observation_end={str(before)!r}",
     )
 
 

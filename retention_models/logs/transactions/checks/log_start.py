@@ -21,7 +21,7 @@ import pandas as pd
 
 from retention_models.core.check import Check
 
-NAME = "the log begins with its customers' first purchases"
+NAME = "First purchases in the log"
 FEWEST_CUSTOMERS = 50
 TIMES_AS_MANY = 1.2  # fewer, or lower odds of buying again, may be clearly more and still matter little
 CLEARLY_MORE = 3.0  # standard errors
@@ -61,24 +61,30 @@ def check_openings(table: pd.DataFrame, log: Halves) -> Check:
     )
     if n_late < FEWEST_CUSTOMERS:
         return Check(
-            NAME, None, detail=f"{counts}: too few to tell. Whether the log shows first purchases must be known."
+            NAME, None, detail=f"{counts}: too few to tell. You must know whether the log shows first purchases."
         )
     if n_early < TIMES_AS_MANY * n_late or n_early - n_late < CLEARLY_MORE * np.sqrt(n_early + n_late):
-        return Check(NAME, True, detail=f"{counts}: newcomers are no more frequent when the log begins.")
+        return Check(NAME, True, detail=f"{counts}: new customers are not more frequent when the log begins.")
     again_early, again_late = int(early["again_early"].sum()), int(late.loc[late["purchases"] > 1, "customers"].sum())
     counts = f"{counts}; {again_early / n_early:.0%} and {again_late / n_late:.0%} of them bought again in that half"
     if not _is_more_loyal(again_early, n_early, again_late, n_late):
         return Check(
             NAME,
             None,
+            size=n_early / n_late,
+            limit=TIMES_AS_MANY,
+            unit="times as many new customers at the start",
             detail=f"{counts}: a launch or a campaign would look the same. "
             "Pass acquired_after if customers had bought before the log began.",
         )
     return Check(
         NAME,
         False,
-        detail=f"{counts}: many of the first had been customers before. "
-        "Pass acquired_after to leave out those whose first purchase the log does not show.",
+        size=n_early / n_late,
+        limit=TIMES_AS_MANY,
+        unit="times as many new customers at the start",
+        detail=f"{counts}: many of the first had been customers before.",
+        remedy="Pass acquired_after to leave out customers whose first purchase is not in the log.",
     )
 
 

@@ -20,7 +20,7 @@ from retention_models.logs.transactions.log import Transactions
 from retention_models.logs.transactions.purchases import add_first_period, as_transactions, filter_days, purchases
 from retention_models.tables.frames import collect
 
-NAME = "purchases come at random times"
+NAME = "Regularity of purchases"
 FEWEST_CUSTOMERS = 30
 REGULAR = 0.5  # of the random variance: gaps of a gamma distribution of shape 2.5, (3 - ratio) / (2 ratio)
 
@@ -52,21 +52,25 @@ def check_regularity(transactions: Any) -> Check:
     --------
     >>> import retention_models as rm
     >>> print(rm.logs.check_regularity(rm.datasets.load_cdnow()))
-    purchases come at random times: passed. Of 734 customers whose first three purchases are not on three days in a
-    row, the time of the second between the others has 111 % of the variance that chance would give it.
+    Regularity of purchases: passed. Of 734 customers whose first three purchases are not on three days in a row,
+    the time of the second between the others has 111 % of the variance that chance would give it.
     """
     n, ratio = middle_purchase_spread(transactions)
     measured = spread_sentence(n, ratio)
+    size, limit, unit = 100 * ratio, 100 * REGULAR, "% of the random variance"
     if n < FEWEST_CUSTOMERS:
         return Check(NAME, None, detail=f"{measured}.")
     if ratio >= REGULAR:
-        return Check(NAME, True, detail=f"{measured}.")
+        return Check(NAME, True, size, limit, unit, detail=f"{measured}.")
     return Check(
         NAME,
         False,
-        detail=f"{measured}: purchases come like clockwork, as in a subscription. Models in which "
-        f"they come at random go on "
-        "believing in customers who have missed a date, and their intervals are too wide.",
+        size,
+        limit,
+        unit,
+        detail=f"{measured}: purchases come at regular intervals, as in a subscription. Models with random purchase "
+        "times recognise too late that a customer has left, and their intervals are too wide.",
+        remedy="Use MBGCNBD, or rm.read_contracts if the purchases are payments of a contract.",
     )
 
 

@@ -252,7 +252,7 @@ def cohort_labels(customers: pd.DataFrame, period: Period = "M") -> pd.Series:
     """
     check_choice("period", period, get_args(Period))
     if "first_purchase" not in getattr(customers, "columns", ()):
-        raise ValueError("the table of customers has no column first_purchase; summarize(...) makes one that has")
+        raise ValueError("the table of customers has no column first_purchase; pass the result of summarize(...)")
     first = pd.DatetimeIndex(customers["first_purchase"]).to_period(PANDAS_PERIODS[period])
     return pd.Series(_period_labels(first), index=customers.index, name="cohort")
 

@@ -171,7 +171,9 @@ def time_to_second_purchase(
         raise ValueError("no customer was first seen within these dates")
     back, watched = _durations(counted["first"], counted["second"], end)
     if not watched.any():
-        raise ValueError(f"all customers were first seen on the last day, {end}, so none was watched for even one day")
+        raise ValueError(
+            f"all customers were first seen on the last day, {end}, so no customer was observed for even one day"
+        )
     table = _sum_by_day(counted[["customers"]].assign(came_back=counted["customers"] * back), watched)
     return _waiting(table["customers"], table["came_back"]).loc[1:]
 

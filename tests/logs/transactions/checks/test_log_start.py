@@ -74,7 +74,7 @@ def test_the_check_travels_with_the_summary():
     log = cut(business(0), "2022-01-01")
     expected = check_log_start(log, amount=None)
     assert Check(**summarize(log, amount=None).attrs["checks"][0]) == expected
-    assert "Pass acquired_after" in expected.detail
+    assert "Pass acquired_after" in expected.remedy
 
 
 @pytest.mark.parametrize(
