@@ -54,9 +54,8 @@ OF_TENURES = (
 def add_init(parser: ArgumentParser) -> None:
     """Add the options of ``init``, and what carries it out."""
     parser.description = (
-        f"Examine files of purchases, contracts, a test or efforts, and write {NAME}. It names the columns, the formats of "
-        f"dates "
-        f"and numbers, and what only you can know. Check {NAME}, then run retention-models report."
+        f"Examine files of purchases, contracts, a test or efforts, and write {NAME}. It names columns, the formats "
+        f"of dates and numbers, and what only you can know. Check {NAME}, then run retention-models report."
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="CSV, Parquet or Excel files, one of each kind")
     parser.add_argument(

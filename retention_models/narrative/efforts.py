@@ -49,7 +49,7 @@ def register_answer(
     register
         The register that ``read_register`` returns.
     checks
-        Further checks of the page; those of the register are told anyway.
+        Further checks of the page; those of the register are always shown.
     facts
         What the head of the page says.
 

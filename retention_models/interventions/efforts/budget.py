@@ -36,11 +36,12 @@ class Allocation(Presentation):
     Attributes
     ----------
     table
-        One row an offer, indexed by ``effort`` and ``offer``: ``decision`` (fund, do not fund, test first), share of
-        the reach that is treated, ``customers`` (treatments a year), ``cost`` and ``cost_now`` a year,
-        ``expected_value`` of a year net of cost with its interval, at the share that is funded, otherwise at full
-        reach; ``return``, the expected value per unit of cost; ``chance``, the probability that the offer belongs in
-        the best allocation; and ``value_of_test``, the expected gain of testing it before the money is spent.
+        One row an offer, indexed by ``effort`` and ``offer``. ``decision`` is fund, do not fund, or test first. ``share``
+        is the part of the reach that is treated, and ``customers`` the treatments a year. ``cost`` and ``cost_now`` are
+        money a year. ``expected_value`` with its interval is the value of a year net of cost, at the share that is
+        funded, otherwise at full reach. ``return`` is the expected value per unit of cost. ``chance`` is the probability
+        that the offer belongs in the best allocation. ``value_of_test`` is the expected gain of testing it before the
+        money is spent.
     budget, cost
         The budget, and what the allocation spends of it.
     value
@@ -104,7 +105,7 @@ def allocate_budget(
         Winning new customers, in the same allocation: ``value`` of a new customer with ``value_lower`` and
         ``value_upper``, ``cost`` of winning one, ``reach`` (the most that can be won a year). By default none.
     exclusive
-        Groups of efforts of which at most one is funded.
+        Groups of efforts that exclude each other: at most one of a group is funded.
     limits
         Further limits by name: the weight of each effort at full reach, and the bound of their sum. For example
         ``{"calls": ({"welcome": 9_000, "win-back": 4_000}, 10_000)}``.

@@ -119,7 +119,7 @@ class Register(Presentation):
         Raises
         ------
         ValueError
-            When ``by`` is none of these.
+            When ``by`` is another word.
         """
         check_choice("by", by, GROUPS)
         table = self.table.assign(**{by: lambda frame: frame[by].replace("", NOT_STATED)})
