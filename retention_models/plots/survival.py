@@ -18,7 +18,7 @@ def plot_survival(frame: pd.DataFrame, numbers: pd.DataFrame | None = None, ax: 
     Parameters
     ----------
     frame
-        The frame of ``curve_table``. ``attrs["title"]``, if present, is the title. By default it tells which groups
+        The frame of ``curve_table``. ``attrs["title"]``, if present, is the title. By default it says which groups
         keep most and fewest customers.
     numbers
         The frame of ``curve_table`` at a few tenures, ``curve_table(..., at=...)``. These become the ticks, with the

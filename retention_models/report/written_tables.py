@@ -35,8 +35,8 @@ def check_output(path: Path, endings: tuple[str, ...] = CSV + PARQUET, *, option
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
     """Write the table, its index first, in the format that the path ends in.
 
-    In CSV files all text stands in quotes, so that no separator of any country splits it, and text that begins like a
-    formula gets an apostrophe in front, which spreadsheets take for the mark of plain text. Numbers stay as they are.
+    In CSV files all text is in quotes, so that no separator of any country splits it. Text that begins like a formula
+    gets an apostrophe in front, which marks plain text in spreadsheets. Numbers are not changed.
 
     Parameters
     ----------

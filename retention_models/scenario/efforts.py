@@ -137,7 +137,7 @@ def company(
     >>> model = rm.ParetoNBD(r=0.55, alpha=10.6, s=0.6, beta=11.7)
     >>> business = rm.scenario.company(model, 1, customers=4_000, new_customers=1_000)
     >>> (business.truth["annual_value"] / 1_000).round().astype(int).to_dict()
-    {'newsletter': -12, 'personal letter': 156, 'coupon': -84, 'welcome call': 39, 'club': -15}
+    {'newsletter': -10, 'personal letter': 200, 'coupon': -157, 'welcome call': 10, 'club': -96}
     """
     require_whole("reach", reach, 5)
     require_number("margin", margin, 0, 1)

@@ -53,6 +53,7 @@ def test_a_report_stores_its_effects_beside_the_register_once(test_file: Path) -
     assert register.measurements[0].data.startswith("sha256 ")
 
 
+@pytest.mark.slow
 def test_a_project_names_the_register_and_the_test_in_one_file(test_file: Path) -> None:
     stated = 'file = "test.csv"\namount = "spent"\ncost = 0.5\ncontrol = "none"\nassigned_by = "random"\n'
     terms = '[terms]\nmargin = 0.4\ncurrency = "EUR"\n'

@@ -36,12 +36,12 @@ class Allocation(Presentation):
     Attributes
     ----------
     table
-        One row an offer, indexed by ``effort`` and ``offer``. ``decision`` is fund, do not fund, or test first. ``share``
-        is the part of the reach that is treated, and ``customers`` the treatments a year. ``cost`` and ``cost_now`` are
-        money a year. ``expected_value`` with its interval is the value of a year net of cost, at the share that is
-        funded, otherwise at full reach. ``return`` is the expected value per unit of cost. ``chance`` is the probability
-        that the offer belongs in the best allocation. ``value_of_test`` is the expected gain of testing it before the
-        money is spent.
+        One row an offer, indexed by ``effort`` and ``offer``. ``decision`` is fund, do not fund, or test first.
+        ``share`` is the part of the reach that is treated, and ``customers`` the treatments a year. ``cost`` and
+        ``cost_now`` are money a year. ``expected_value`` with its interval is the value of a year net of cost, at the
+        share that is funded, otherwise at full reach. ``return`` is the expected value per unit of cost. ``chance`` is
+        the probability that the offer belongs in the best allocation. ``value_of_test`` is the expected gain of testing
+        it before the money is spent.
     budget, cost
         The budget, and what the allocation spends of it.
     value

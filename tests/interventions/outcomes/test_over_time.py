@@ -299,7 +299,7 @@ def test_customers_kept_out_of_every_test_are_left_out():
         ({"observation_end": "2024-04-30"}, "observation ends on 2024-04-30, before any follow-up: 60 of 60 customers"),
         ({"plan": rm.Plan(assigned_by="random", control="no mail")}, "the control 'no mail' is not one of the arms"),
         ({"plan": rm.Plan(assigned_by="random", control="none", block="city")}, "city"),
-        ({"plan": rm.Plan(assigned_by="random", control="none", cluster="region")}, "stand in more than one arm"),
+        ({"plan": rm.Plan(assigned_by="random", control="none", cluster="region")}, "appear in more than one arm"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(changes, message):

@@ -104,6 +104,7 @@ def test_what_is_left_is_what_a_loop_over_the_rows_leaves(engine, keys, tmp_path
     assert summary["recency"].to_dict() == {customer: of[1] for customer, of in expected.items()}
 
 
+@pytest.mark.slow
 def test_amounts_left_are_those_of_the_loop_where_they_may_be_used():
     rows = random_log(1, KEYS)
     rows = pd.concat([rows, log((99, pd.Timestamp("2024-01-01"), 1e5))])  # what has no purchase is less than 2 %
@@ -119,6 +120,7 @@ def test_amounts_left_are_those_of_the_loop_where_they_may_be_used():
     assert returns.unmatched == pytest.approx(-known.loc[known["is_return"], "left"].sum())
 
 
+@pytest.mark.slow
 def test_a_summary_at_a_cut_knows_what_was_known_on_that_day():
     rows = pd.concat([random_log(5, KEYS), log((99, pd.Timestamp("2024-01-01"), 1e6))]).fillna("")
     before = rows[rows["date"] <= "2024-02-10"]
