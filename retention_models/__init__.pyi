@@ -36,6 +36,7 @@ from .interventions import Plan as Plan
 from .interventions import allocate_budget as allocate_budget
 from .interventions import assign as assign
 from .interventions import contract_experiment as contract_experiment
+from .interventions import difference_in_differences as difference_in_differences
 from .interventions import differences as differences
 from .interventions import evidence_table as evidence_table
 from .interventions import purchase_outcomes as purchase_outcomes

@@ -178,7 +178,23 @@ def of_tests():
     business = scenario.company(model, 3, customers=400, new_customers=100)
     register = rm.read_register(business.efforts, as_of="2026-01-31", currency="EUR").add(effects)
     offers = rm.interventions.allocate_offers([1.0, 2.0], rng.gamma(2.0, 1.0, (9, 2)), 7.0)
-    of_efforts = [business, register, register.measurements[0], offers, rm.allocate_budget(register, 50_000, draws=5)]
+    stores = scenario.chain(3, stores=8, customers=300)
+    panel = rm.interventions.event_panel(stores.transactions, panel_unit="store")
+    rolled = rm.difference_in_differences(
+        panel, stores.launches, panel_unit="store", outcome="orders", assigned_by="rule"
+    )
+    of_efforts = [
+        rolled._averages,
+        rolled._averages.group_time,
+        stores,
+        rolled,
+        rolled.panel,
+        business,
+        register,
+        register.measurements[0],
+        offers,
+        rm.allocate_budget(register, 50_000, draws=5),
+    ]
     designs = [rm.interventions.Proportion(0.1), rm.interventions.Mean(20.123456789), rm.interventions.Survival(0.2)]
     designs += [rm.interventions.Ratio(60.0, 80.0, 1.5, 1.6, 0.8)]
     return [

@@ -26,6 +26,8 @@ from .designs.contracts import retention_difference as retention_difference
 from .designs.contracts import rmst_difference as rmst_difference
 from .designs.encouragement import complier_effect as complier_effect
 from .designs.from_counts import effects_of_counts as effects_of_counts
+from .designs.staggered import RollOut as RollOut
+from .designs.staggered import difference_in_differences as difference_in_differences
 from .designs.stepped_wedge import stepped_wedge as stepped_wedge
 from .effects.effect import Effect as Effect
 from .effects.error_spending import sequential_bounds as sequential_bounds
@@ -42,6 +44,7 @@ from .efforts.register import Register as Register
 from .efforts.register_file import read_register as read_register
 from .outcomes.over_time import differences_over_time as differences_over_time
 from .outcomes.purchases import purchase_outcomes as purchase_outcomes
+from .outcomes.unit_periods import event_panel as event_panel
 from .planning.power import Clustered as Clustered
 from .planning.power import Mean as Mean
 from .planning.power import Proportion as Proportion

@@ -3,6 +3,7 @@
 - ``retail``: a shop with purchases and a mailing; returns ``Retail`` with its ``Trial`` of ``Arm`` s
 - ``subscriptions``: contracts with causes and an offer; returns ``Subscriptions``, made by ``Rules``
 - ``company``: five efforts with their tests and the register; returns ``Company``
+- ``chain``: stores that launch a club one after the other; returns ``Chain``
 
 >>> import numpy as np
 >>> import retention_models as rm

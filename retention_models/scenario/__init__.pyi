@@ -7,3 +7,5 @@ from .mailing import Arm as Arm
 from .mailing import Trial as Trial
 from .shop import Retail as Retail
 from .shop import retail as retail
+from .stores import Chain as Chain
+from .stores import chain as chain

@@ -190,7 +190,7 @@ def _orders(wedge: Wedge, draws: int, rng: np.random.Generator) -> tuple[NDArray
     if _count_orders(wedge) > draws + 1:
         return np.argsort(rng.random((draws, clusters)), axis=1), False
     _, first, kinds = np.unique(wedge.switched, axis=0, return_index=True, return_inverse=True)
-    return first[np.array(list(_arrangements(kinds.ravel().tolist())))], True
+    return first[np.array(list(arrangements(kinds.ravel().tolist())))], True
 
 
 def _count_orders(wedge: Wedge) -> int:
@@ -202,7 +202,7 @@ def _count_orders(wedge: Wedge) -> int:
     return orders
 
 
-def _arrangements(items: Sequence[int]) -> Iterator[list[int]]:
+def arrangements(items: Sequence[int]) -> Iterator[list[int]]:
     """All different orders of some items, of which several may be alike, in lexicographic order."""
     current = sorted(items)
     while True:

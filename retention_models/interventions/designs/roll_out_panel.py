@@ -1,0 +1,189 @@
+"""The panel of a roll-out: outcomes by unit and period, and when each unit was first treated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from retention_models.core.arguments import require_whole
+from retention_models.core.arrays import Array
+from retention_models.core.formatting import Part, Presentation
+from retention_models.tables.engines import collect_table
+from retention_models.tables.files import naming
+
+LONGEST_STEP = 1.5  # of the shortest step between periods: months differ by less
+HINT = "A panel has one row a unit and period."
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Panel(Presentation):
+    """Outcomes of N units in T periods.
+
+    Attributes
+    ----------
+    units, periods
+        Names of the units, and the periods in order.
+    outcome
+        Shape (N, T).
+    size
+        What the outcome is divided by, shape (N, T); None if nothing.
+    first
+        Index of the first treated period of each unit, shape (N,); T where a unit is not treated.
+    left_out
+        Number of units that were left out, by reason.
+    """
+
+    units: list[Any]
+    periods: pd.Index
+    outcome: Array
+    size: Array | None
+    first: NDArray[np.int64]
+    left_out: Mapping[str, int]
+
+    def _parts(self) -> Sequence[Part]:
+        ends = [str(each.date() if isinstance(each, pd.Timestamp) else each) for each in self.periods[[0, -1]]]
+        treated = f"{int(self.treated.sum())} of them treated"
+        return [f"{len(self.units)} units, {treated}, {len(self.periods)} periods from {ends[0]} to {ends[1]}."]
+
+    @property
+    def treated(self) -> NDArray[np.bool_]:
+        """Whether each unit is treated in some period, shape (N,)."""
+        return self.first < len(self.periods)
+
+    def without(self, units: NDArray[np.bool_], reason: str) -> Panel:
+        """The panel without some units, which are counted."""
+        if not units.any():
+            return self
+        kept = ~units
+        size = None if self.size is None else self.size[kept]
+        names = [name for name, is_kept in zip(self.units, kept, strict=True) if is_kept]
+        left_out = {**self.left_out, reason: int(units.sum())}
+        return Panel(names, self.periods, self.outcome[kept], size, self.first[kept], left_out)
+
+    def base(self, base_periods: int | None) -> tuple[Array, int]:
+        """Mean outcome of each unit in the early base period, shape (N,), and the length of that period.
+
+        By default it is the first half of the periods before the first launch.
+        """
+        before = int(self.first.min())
+        if base_periods is not None:
+            require_whole("base_periods", base_periods, 1, before)
+        length = max(before // 2, 1) if base_periods is None else base_periods
+        return self.outcome[:, :length].mean(axis=1), length
+
+
+def read_panel(
+    panel: Any, launches: Any, *, panel_unit: str, period: str, first_treated: str, outcome: str, size: str | None
+) -> Panel:
+    """The panel with its launches.
+
+    Raises
+    ------
+    ValueError
+        When a cell is missing or stands twice, a unit has several launches, a launch lies after the last period, or
+        nothing can be compared.
+    """
+    numbers = {outcome: "number"} | ({size: "number"} if size else {})
+    kinds: Any = {panel_unit: "text", period: "value", **numbers}
+    with naming(panel):
+        rows = collect_table(panel, list(kinds), kinds, where="the panel", hint=HINT)
+    for name in kinds:
+        _refuse(rows[name].isna(), name, "is missing", "fill it in, with 0 where nothing happened")
+    _refuse(rows.duplicated([panel_unit, period]), f"{panel_unit} and {period}", "stand twice", "add up their rows")
+    rows[period] = _as_time(rows[period], period)
+    table = _cells(rows, panel_unit, period, outcome)
+    missing = int(table.isna().to_numpy().sum())
+    if missing:
+        raise ValueError(
+            f"{missing:,} of {table.size:,} cells of {panel_unit} and {period} have no row; add them, with 0 where "
+            "nothing happened, and leave out units that opened or closed"
+        )
+    if len(table) < 2:
+        raise ValueError(f"the panel has {len(table)} {panel_unit}; it takes two units to compare")
+    gap = _gap(table.columns)
+    if gap:
+        raise ValueError(
+            f"the panel has no row of any unit for {gap}; add these periods, with 0 where nothing happened"
+        )
+    first = _first(launches, table, panel_unit, first_treated)
+    sizes = _cells(rows, panel_unit, period, size).to_numpy(dtype=float) if size else None
+    if sizes is not None and not (sizes > 0).all():
+        raise ValueError(f"{size} must be above 0 in each cell, which fails for {(~(sizes > 0)).sum():,} cells")
+    found = Panel(list(table.index), table.columns, table.to_numpy(dtype=float), sizes, first, {})
+    found = found.without(first == -1, "treated before the panel begins")
+    if not found.treated.any():
+        raise ValueError(f"no unit of the panel was treated: {first_treated} is empty for all {len(table):,}")
+    if found.first.min() == found.first.max():
+        raise ValueError("all units were first treated in the same period: there is no unit to compare with")
+    return found
+
+
+def _cells(rows: pd.DataFrame, panel_unit: str, period: str, name: str) -> pd.DataFrame:
+    """A column as a table of units by periods."""
+    return rows.pivot_table(index=panel_unit, columns=period, values=name, aggfunc="first")
+
+
+def _refuse(bad: pd.Series, name: str, rule: str, remedy: str) -> None:
+    if bad.any():
+        raise ValueError(f"{name} {rule} in {bad.sum():,} of {len(bad):,} rows; {remedy}")
+
+
+def _as_time(periods: pd.Series, name: str) -> pd.Series:
+    """Periods as whole numbers, or as days."""
+    if pd.api.types.is_numeric_dtype(periods):
+        return periods
+    try:
+        return periods if pd.api.types.is_datetime64_any_dtype(periods) else pd.to_datetime(periods, format="ISO8601")
+    except (ValueError, TypeError):
+        raise ValueError(f"{name} must be numbers or days such as 2026-01-05; got {periods.iloc[0]!r}") from None
+
+
+def _gap(periods: pd.Index) -> str:
+    """What lies between two periods that are farther apart than others; empty if they are evenly spaced."""
+    steps = np.diff(periods.to_numpy())
+    wide = np.flatnonzero(steps > LONGEST_STEP * steps.min())
+    if not len(wide):
+        return ""
+    before, after = (
+        str(each.date() if isinstance(each, pd.Timestamp) else each) for each in periods[wide[0] : wide[0] + 2]
+    )
+    return f"the time between {before} and {after}"
+
+
+def _first(launches: Any, table: pd.DataFrame, panel_unit: str, first_treated: str) -> NDArray[np.int64]:
+    """Index of the first treated period of each unit: T if never, -1 before the panel begins."""
+    periods: Any = table.columns
+    if isinstance(launches, Mapping | pd.Series):
+        launches = pd.DataFrame({panel_unit: list(launches.keys()), first_treated: list(pd.Series(launches))})
+    kinds: Any = {panel_unit: "text", first_treated: "value"}
+    with naming(launches):
+        rows = collect_table(launches, list(kinds), kinds, where="the launches", hint="One row a unit.").dropna()
+    rows = rows.drop_duplicates()
+    twice = rows[panel_unit].duplicated(keep=False)
+    if twice.any():
+        raise ValueError(
+            f"{rows[panel_unit][twice].nunique():,} units were launched more than once (first: "
+            f"{rows[panel_unit][twice].iloc[0]}); name the first launch, and leave out units that were switched off"
+        )
+    unknown = ~rows[panel_unit].isin(table.index)
+    if unknown.any():
+        raise ValueError(
+            f"{unknown.sum():,} launched units are not in the panel (first: {rows[panel_unit][unknown].iloc[0]})"
+        )
+    launched = _as_time(rows[first_treated], first_treated)
+    if isinstance(periods, pd.DatetimeIndex) != pd.api.types.is_datetime64_any_dtype(launched) and len(launched):
+        raise ValueError(f"{first_treated} and the periods must both be days, or both numbers")
+    end = periods[-1] + (periods[-1] - periods[-2])
+    late = launched >= end
+    if late.any():
+        raise ValueError(
+            f"{first_treated} lies after the last period for {late.sum():,} units (first: "
+            f"{rows[panel_unit][late].iloc[0]}); leave it empty for units that are not treated within the panel"
+        )
+    at = pd.Series(np.searchsorted(periods, launched, side="right") - 1, index=rows[panel_unit].to_numpy())
+    return at.reindex(table.index).fillna(len(periods)).to_numpy(dtype=np.int64)

@@ -1,0 +1,463 @@
+"""Roll-outs: units that got a programme one after the other, compared with those that did not have it yet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from retention_models.core.arguments import check_choice, require_level, require_number, require_whole
+from retention_models.core.arrays import Array
+from retention_models.core.check import Check
+from retention_models.core.formatting import Part, Presentation, with_interval
+from retention_models.interventions.designs.group_time import ControlGroup, GroupTime
+from retention_models.interventions.designs.roll_out_averages import Average, Averages, Inference
+from retention_models.interventions.designs.roll_out_checks import (
+    check_anticipation,
+    check_break_even,
+    check_coincidence,
+    check_decidable,
+    check_scale,
+    check_trends,
+    check_units,
+)
+from retention_models.interventions.designs.roll_out_panel import Panel, read_panel
+from retention_models.interventions.effects.assignment import NOT_STATED, AssignedBy, require_assigned_by
+from retention_models.interventions.effects.derived_laws import Linear
+from retention_models.interventions.effects.effect import Effect
+from retention_models.interventions.effects.simultaneous_band import band_ends
+from retention_models.value.terms import Terms
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RollOut(Presentation):
+    """What a roll-out changed; ``difference_in_differences`` returns it.
+
+    Numbers are in the unit of ``unit``: by default relative to the mean of the base period, so that 0.03 is 3 % of the
+    outcome in that period.
+
+    Attributes
+    ----------
+    panel
+        The units and periods, with the launches.
+    outcome, unit
+        The outcome, and the unit of effects.
+    base_periods
+        Number of periods at the start over which the base of each unit was measured.
+    base
+        Base of each unit, in the outcome.
+    assigned_by
+        Who decided about the order of launches.
+    level
+        Level of intervals.
+    """
+
+    panel: Panel
+    outcome: str
+    unit: str
+    base_periods: int
+    base: Array
+    assigned_by: AssignedBy
+    level: float
+    _averages: Averages
+    _levels: Averages
+    _other_launches: NDArray[np.int64] | None
+
+    @property
+    def inference(self) -> Inference:
+        """How intervals are found.
+
+        ``"randomisation"``: by giving the launches to other units. ``"jackknife"``: by leaving out each unit.
+        ``"influence"``: by the influence of each of many units.
+        """
+        return self._averages.inference
+
+    def overall(self, kind: Average = "simple") -> pd.DataFrame:
+        """The average effect.
+
+        Parameters
+        ----------
+        kind
+            How effects are averaged. ``"simple"``, the default: over all treated units and periods.
+            ``"group"``: each cohort's mean over its treated periods. ``"dynamic"``: over the periods since launch.
+            ``"calendar"``: over the periods of the calendar.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row: ``estimate, std_error, lower, upper, p_value``. The interval of other kinds than the simple one is
+            always that of the jackknife.
+
+        Raises
+        ------
+        ValueError
+            When the kind is unknown.
+        """
+        check_choice("kind", kind, get_args(Average))
+        law = self._averages.average_law(kind)
+        lower, upper = law.interval(self.level)
+        row = {"estimate": law.estimate, "std_error": law.std_error, "lower": lower, "upper": upper}
+        return pd.DataFrame([row | {"p_value": law.p_value(0.0)}], index=pd.Index([kind], name="average"))
+
+    def event_study(self, *, bins: int | None = None) -> pd.DataFrame:
+        """Effects by periods since launch, with a band that holds all of them at once.
+
+        Parameters
+        ----------
+        bins
+            Number of bins for the periods before and after launch each, such as 4. By default each period is shown.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``since`` (first period since launch; below 0 before it): ``last`` (last period of a bin),
+            ``estimate, std_error, lower, upper`` by the jackknife, and ``band_lower, band_upper``. The base period is 0
+            by construction and is left out. Without a known variance, errors and ends are missing.
+        """
+        parts = self._averages.event_bins(bins)
+        means, covariance = self._averages.of_bins(parts)
+        variances = np.diag(covariance)
+        known = np.flatnonzero(np.isfinite(variances))
+        laws = [self._averages.law_of(means[place], variances[place]) for place in known]
+        ends = np.full((len(parts), 5), np.nan)
+        if len(known):
+            own, rng = covariance[np.ix_(known, known)], np.random.default_rng(self._averages.seed)
+            ends[known, 0] = [law.std_error for law in laws]
+            ends[known, 1:3] = [law.interval(self.level) for law in laws]
+            ends[known, 3:] = band_ends(laws, own, self.level, rng)
+        index = pd.Index([int(part[0]) for part in parts], name="since")
+        table = pd.DataFrame({"last": [int(part[-1]) for part in parts], "estimate": means}, index=index)
+        numbers = ["std_error", "lower", "upper", "band_lower", "band_upper"]
+        return table.join(pd.DataFrame(ends, index, numbers).astype("Float64"))
+
+    def by_group(self) -> pd.DataFrame:
+        """The mean effect of each cohort over its treated periods.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``first_treated``: ``units, estimate, std_error, lower, upper`` by the jackknife. The error is
+            missing for a cohort of one unit, which has no variance of its own.
+        """
+        group_time = self._averages.group_time
+        starts = group_time.starts[group_time.treated]
+        units = [int((self.panel.first == start).sum()) for start in starts]
+        index = pd.Index(self.panel.periods[starts], name="first_treated")
+        return self._rows("group", index).assign(units=units)[["units", "estimate", "std_error", "lower", "upper"]]
+
+    def by_period(self) -> pd.DataFrame:
+        """The mean effect in each period of the calendar over the units that are treated by then.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``period``: ``estimate, std_error, lower, upper`` by the jackknife.
+        """
+        return self._rows("calendar", pd.Index(self.panel.periods, name="period"))
+
+    def _rows(self, kind: str, index: pd.Index) -> pd.DataFrame:
+        """Averages of a kind with their errors; those that are not known are left out."""
+        averages, place = self._averages, self._averages.places[kind]
+        estimate, variance = averages.stacked[place], np.diag(averages.covariance)[place]
+        known = np.isfinite(estimate)
+        rows = []
+        for mean, own in zip(estimate[known], variance[known], strict=True):
+            ends = averages.law_of(mean, own).interval(self.level) if math.isfinite(own) else (math.nan, math.nan)
+            rows.append((mean, math.sqrt(own), *ends))
+        table = pd.DataFrame(rows, columns=["estimate", "std_error", "lower", "upper"], index=index[known])
+        return table.astype("Float64")
+
+    def levels(self) -> pd.DataFrame:
+        """The simple average in levels of the outcome, as a share of its mean, beside the one that decides.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``scale``: ``estimate, lower, upper``. Levels are misleading where units of unequal size share a
+            season; the sign should be the same.
+        """
+        raw, law = self._levels.law, self._averages.law
+        mean = abs(float(self.panel.outcome.mean())) or 1.0
+        rows = [(law.estimate, *law.interval(self.level))]
+        rows.append((raw.estimate / mean, raw.interval(self.level)[0] / mean, raw.interval(self.level)[1] / mean))
+        index = pd.Index([self.unit, "levels, as a share of the mean"], name="scale")
+        return pd.DataFrame(rows, columns=["estimate", "lower", "upper"], index=index)
+
+    def two_way_fixed_effects(self) -> pd.DataFrame:
+        """The regression on unit and period effects, which compares treated units with treated ones as well.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row: ``estimate``, ``negative_cells`` (share of treated cells with a negative weight) and
+            ``negative_weight`` (the sum of their weights; all weights of treated cells add up to 1).
+
+        Notes
+        -----
+        Goodman-Bacon (2021); de Chaisemartin & D'Haultfoeuille (2020). The weight of a cell is its treatment net of
+        unit and period effects, over the sum of these in treated cells.
+        """
+        group_time = self._averages.group_time
+        treated = 1.0 * (np.arange(group_time.periods) >= group_time.first[:, None])
+        weight = group_time.weights / group_time.weights.sum()
+        net = treated - treated.mean(axis=1, keepdims=True) - weight @ treated + float(weight @ treated.mean(axis=1))
+        net *= weight[:, None]
+        total = float((net * treated).sum())
+        share = net[treated > 0] / total
+        row = {
+            "estimate": float((net * group_time.values).sum() / total),
+            "negative_cells": float((share < 0).mean()),
+            "negative_weight": float(share[share < 0].sum()),
+        }
+        return pd.DataFrame([row], index=pd.Index(["two-way fixed effects"], name="method"))
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """Whether the roll-out can decide, the periods before launch, anticipation, scale, units, other launches."""
+        return self._checks
+
+    @cached_property
+    def _checks(self) -> tuple[Check, ...]:
+        averages, levels = self._averages, self.levels()["estimate"].to_numpy(dtype=float)
+        return (
+            check_decidable(averages, self.panel),
+            check_trends(averages),
+            check_break_even(averages, self.level),
+            check_anticipation(averages),
+            check_scale(float(levels[0]), float(levels[1]), averages.law.interval(self.level)),
+            check_units(self.panel),
+            check_coincidence(self.panel, self._other_launches),
+        )
+
+    def effect(
+        self,
+        terms: Terms | None = None,
+        *,
+        intervention: str = "roll-out",
+        running_cost: float = 0.0,
+        reach: int | None = None,
+        periods_a_year: float | None = None,
+        time_unit: str | None = None,
+        owner: str = "",
+        measured_on: Any = None,
+    ) -> Effect:
+        """The effect as a row of the evidence table, per unit and period.
+
+        Parameters
+        ----------
+        terms
+            Margin or price, and currency. With a margin the outcome is an amount; with a price a count. By default the
+            effect has no value.
+        intervention
+            Name of the programme.
+        running_cost
+            Cost of the programme per unit and period, with discounts and rewards, in money. By default 0.
+        reach
+            Number of units that would have the programme. By default not stated.
+        periods_a_year
+            Number of periods in a year, so that money a year follows: 52 for weeks, 12 for months. By default 1.
+        time_unit
+            Unit of a period: ``"W"``, ``"M"``, ``"D"``. By default not stated.
+        owner, measured_on
+            As in ``Effect``.
+
+        Returns
+        -------
+        Effect
+            Quasi-experimental, or randomised if launches were assigned at random. The estimate is the effect per unit
+            and period at the mean base of treated units.
+
+        Raises
+        ------
+        ValueError
+            When terms have neither margin nor price, or a number is not valid.
+        """
+        require_number("running_cost", running_cost, 0)
+        scale = float(self.base[self.panel.treated].mean())
+        law = Linear(self._averages.law, scale, 0.0)
+        money: dict[str, Any] = {}
+        if terms is not None:
+            gain: Any = terms.price if terms.price is not None else terms.margin
+            if gain is None:
+                raise ValueError("terms must have a margin, for an amount, or a price, for a count")
+            value = Linear(self._averages.law, scale * float(gain), -running_cost)
+            money = {"value": value.estimate, "value_law": value, "cost": running_cost}
+        return Effect(
+            intervention=intervention,
+            outcome=self.outcome,
+            unit=f"{self.outcome} per unit and period",
+            estimand="average effect on treated units since launch",
+            scale="difference",
+            estimate=law.estimate,
+            law=law,
+            level=self.level,
+            horizon=None if time_unit is None else 1,
+            time_unit=time_unit,
+            population=f"{len(self.panel.units)} units over {len(self.panel.periods)} periods",
+            n=len(self.panel.units),
+            assigned_by=self.assigned_by,
+            design="randomised" if self.assigned_by == "random" else "quasi-experimental",
+            checks=self.checks,
+            reach=reach,
+            repeats=periods_a_year or 1.0,
+            owner=owner,
+            measured_on=measured_on,
+            **money,
+        )
+
+    def _parts(self) -> Sequence[Part]:
+        law = self._averages.law
+        change = with_interval(law.estimate, *law.interval(self.level))
+        about = f"{int(self.panel.treated.sum())} of {len(self.panel.units)} units treated"
+        text = f"{self.outcome}: {change} {self.unit} ({about}; interval by {self.inference})."
+        return [text, *(str(check) for check in self.checks if check.passed is False)]
+
+
+def difference_in_differences(
+    panel: Any,
+    launches: Any,
+    *,
+    panel_unit: str,
+    outcome: str,
+    first_treated: str = "first_treated",
+    period: str = "period",
+    per: str | None = "base",
+    weights: Literal["base", "panel_unit"] = "base",
+    control_group: ControlGroup = "not_yet_treated",
+    anticipation: int = 0,
+    base_periods: int | None = None,
+    other_launches: Any = None,
+    assigned_by: AssignedBy = NOT_STATED,
+    level: float = 0.95,
+    rng: int = 0,
+) -> RollOut:
+    """What a programme changed in units that got it one after the other.
+
+    Parameters
+    ----------
+    panel
+        Frame or file with one row a unit and period: ``panel_unit``, ``period`` and ``outcome``. Each unit needs each
+        period. ``event_panel`` makes one from a log.
+    launches
+        When each unit got the programme: a frame or file with ``panel_unit`` and ``first_treated``, or a mapping.
+        Units that are not named, or have no day, are not treated within the panel.
+    panel_unit, outcome, first_treated, period
+        Names of the columns. Periods are days or numbers; a launch belongs to the period in which it falls.
+    per
+        ``"base"``, the default: the outcome is relative to the mean of each unit in an early base period. A column:
+        relative to that column in each period, such as customers. None: levels.
+    weights
+        ``"base"``, the default: units count by their base, so that the effect is that on the average order or customer.
+        ``"panel_unit"``: all units count alike.
+    control_group
+        ``"not_yet_treated"``, the default, or ``"never_treated"``.
+    anticipation
+        Number of periods before launch in which the programme may already work. By default 0.
+    base_periods
+        Length of the base period from the start of the panel. By default half of the periods before the first launch.
+    other_launches
+        Launches of another effort in the same form as ``launches``, to see whether they coincide. By default not known.
+    assigned_by
+        Who decided about the order of launches: ``"random"``, ``"rule"``, ``"choice"`` or ``"unknown"``. There is no
+        default.
+    level
+        Level of intervals, 0.95 by default.
+    rng
+        Seed of the draws of other assignments and of the band. By default 0.
+
+    Returns
+    -------
+    RollOut
+        The averages of the effects with their intervals, the checks, and the row of the evidence table.
+
+    Raises
+    ------
+    TypeError
+        When ``assigned_by`` is not stated.
+    ValueError
+        When a cell is missing or stands twice, a unit was launched twice or after the last period, nothing can be
+        compared, or an argument is not valid.
+
+    Notes
+    -----
+    Callaway & Sant'Anna (2021). Each cohort is compared with units that are not treated, since the last period before
+    its launch. Units that were treated before the panel begins are left out and counted.
+
+    With at least 50 units and 5 in each cohort, errors follow from the influence of each unit, otherwise from leaving
+    out each unit in turn (jackknife, N - 1 degrees of freedom). With fewer than 6 treated or untreated units, the
+    interval is that of other assignments of the launches (randomisation inference for a constant effect).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> rng = np.random.default_rng(1)
+    >>> panel = pd.DataFrame([(s, t) for s in range(24) for t in range(20)], columns=["store", "period"])
+    >>> launches = {store: 8 + 3 * (store // 6) for store in range(18)}  # six stores have no club
+    >>> club = panel["period"] >= panel["store"].map(launches).fillna(99)
+    >>> panel["orders"] = rng.poisson((100 + 20 * panel["store"]) * (1 + 0.1 * club))
+    >>> found = rm.difference_in_differences(panel, launches, panel_unit="store", outcome="orders", assigned_by="rule")
+    >>> found.overall().rename_axis(None).round(3)
+            estimate  std_error  lower  upper  p_value
+    simple     0.107       0.02  0.066  0.147      0.0
+    """
+    require_assigned_by(assigned_by)
+    require_level(level)
+    require_whole("anticipation", anticipation, 0)
+    check_choice("control_group", control_group, get_args(ControlGroup))
+    check_choice("weights", weights, ("base", "panel_unit"))
+    size = per if per not in ("base", None) else None
+    names = {"panel_unit": panel_unit, "period": period, "first_treated": first_treated}
+    read = read_panel(panel, launches, **names, outcome=outcome, size=size)
+    if (read.outcome < 0).any() and per == "base":
+        raise ValueError(
+            f"{outcome} is below 0 in {(read.outcome < 0).sum():,} cells; a base must be positive: use per=None for "
+            "levels"
+        )
+    if int(read.first.min()) < 1 + anticipation:
+        raise ValueError("no period lies before the first launch and its anticipation; begin the panel earlier")
+    if per == "base":
+        read = read.without(read.base(base_periods)[0] <= 0, f"without any {outcome} in the base period")
+    base, length = read.base(base_periods)
+    if size is not None:
+        assert read.size is not None
+        weight, values = read.size[:, :length].mean(axis=1), read.outcome / read.size
+        scale, unit = weight, f"{outcome} per {size}"
+    elif per == "base":
+        weight, values, scale, unit = base, read.outcome / base[:, None], base, f"of {outcome} in the base period"
+    else:
+        weight, values, scale, unit = np.abs(base), read.outcome, np.ones(len(base)), outcome
+    if weights == "panel_unit" or per is None:
+        weight = np.ones(len(values))
+    group_time = GroupTime(values, weight, read.first, anticipation, control_group)
+    if not np.isfinite(group_time.estimates.simple):
+        raise ValueError(
+            f"no unit is left to compare with ({control_group}): each is treated by then; keep units without the "
+            "programme"
+        )
+    other = None
+    if other_launches is not None:
+        whole = read_panel(panel, other_launches, **names, outcome=outcome, size=None)
+        known = dict(zip(whole.units, whole.first, strict=True))
+        other = np.array([known.get(name, len(read.periods)) for name in read.units], dtype=np.int64)
+    return RollOut(
+        panel=read,
+        outcome=outcome,
+        unit=unit,
+        base_periods=length,
+        base=scale,
+        assigned_by=assigned_by,
+        level=level,
+        _averages=Averages.of(group_time, rng),
+        _levels=Averages.of(
+            GroupTime(read.outcome, np.ones(len(values)), read.first, anticipation, control_group), rng
+        ),
+        _other_launches=other,
+    )
