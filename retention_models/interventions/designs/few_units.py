@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from retention_models.interventions.effects.laws import Permutation
 
 FEWEST_ASSIGNMENTS = 40  # different ones, below which a test by chance cannot decide
 DRAWS = 1_999
+CHUNK = 256  # assignments at once
+TIE = 1e-12  # statistics closer than this, relative, are equal
 
 
 def count_assignments(first: NDArray[np.int64]) -> int:
@@ -25,38 +28,46 @@ def count_assignments(first: NDArray[np.int64]) -> int:
     return found
 
 
-def assignments(first: NDArray[np.int64], rng: np.random.Generator) -> tuple[list[NDArray[np.int64]], bool]:
-    """Other launches of the units, and whether they are all that differ; otherwise they are drawn."""
+def assignments(first: NDArray[np.int64], rng: np.random.Generator) -> tuple[NDArray[np.int64], bool]:
+    """Other launches of the units, shape (m, N), and whether they are all that differ; otherwise they are drawn."""
     if count_assignments(first) <= DRAWS + 1:
-        return [np.array(order, dtype=np.int64) for order in arrangements(first.tolist())], True
-    return [rng.permutation(first) for _ in range(DRAWS)], False
+        return np.array(list(arrangements(first.tolist())), dtype=np.int64), True
+    return rng.permuted(np.tile(first, (DRAWS, 1)), axis=1), False
+
+
+def _under(roll_out: GroupTime, orders: NDArray[np.int64], statistic: Callable[[Array, Array], Array]) -> Array:
+    """A statistic of sums and weights under each assignment, shape (m,)."""
+    parts = [orders[start : start + CHUNK] for start in range(0, len(orders), CHUNK)]
+    return np.concatenate([statistic(*roll_out.sums_under(part)) for part in parts])
 
 
 def randomisation_law(roll_out: GroupTime, rng: np.random.Generator) -> Permutation:
     """The law of a constant effect: launches are given to other units, and the effect is what they cannot explain."""
     orders, is_exact = assignments(roll_out.first, rng)
     treated = (np.arange(roll_out.periods) >= roll_out.first[:, None]).astype(np.float64)
-    switches = GroupTime(treated, roll_out.weights, roll_out.first, roll_out.anticipation, roll_out.control_group)
-    found = np.array([(_simple(roll_out, order), _simple(switches, order)) for order in orders])
-    known = np.isfinite(found).all(axis=1)
+    switches = replace(roll_out, values=treated)
+    found, switched = (_under(each, orders, each.simple) for each in (roll_out, switches))
+    known = np.isfinite(found) & np.isfinite(switched)
     estimate = float(roll_out.estimates.simple)
-    return permutation_law(estimate, found[known, 0], found[known, 1], is_exact=is_exact)
+    return permutation_law(estimate, found[known], switched[known], is_exact=is_exact)
 
 
-def randomisation_p_value(
-    roll_out: GroupTime, statistic: Callable[[GroupTime], float], rng: np.random.Generator
-) -> float:
-    """The share of assignments under which a statistic is at least as large as under the actual one."""
+def p_value_of_departure(roll_out: GroupTime, bins: Sequence[NDArray[np.int64]], rng: np.random.Generator) -> float:
+    """The share of assignments under which the largest mean of a bin is at least as large as under the actual one.
+
+    ``bins`` are places among the averages by periods since launch.
+    """
     orders, is_exact = assignments(roll_out.first, rng)
-    actual = statistic(roll_out)
-    found = np.array([statistic(roll_out.with_first(order)) for order in orders])
+
+    def largest(total: Array, weight: Array) -> Array:
+        event = roll_out.aggregates(total, weight).event
+        return np.max([np.abs(event[..., places].mean(axis=-1)) for places in bins], axis=0)
+
+    actual = float(largest(*roll_out.sums))
+    found = _under(roll_out, orders, largest)
     found = found[np.isfinite(found)]
-    as_large = int((found >= actual * (1 - 1e-12)).sum())
+    as_large = int((found >= actual * (1 - TIE)).sum())
     return as_large / len(found) if is_exact else (as_large + 1) / (len(found) + 1)
-
-
-def _simple(roll_out: GroupTime, first: NDArray[np.int64]) -> float:
-    return float(roll_out.with_first(first).estimates.simple)
 
 
 def noise(values: Array, before: int) -> Array:

@@ -125,7 +125,7 @@ class GroupTime(Presentation):
         since = np.arange(periods) - starts[:, None]
         post = since >= 0
         group = _mean(effects, np.broadcast_to(post, effects.shape) * 1.0, -1)
-        simple = _mean(_flat(effects), _flat(own[..., None] * post), -1)
+        simple = self.simple(total, weight)
         calendar = _mean(effects, own[..., None] * post, -2)
         event = np.full((*weight.shape[:-1], 2 * periods - 1), np.nan)
         for e in range(1 - periods, periods):
@@ -133,6 +133,20 @@ class GroupTime(Presentation):
             if cells.any():
                 event[..., e + periods - 1] = _mean(_flat(effects), _flat(own[..., None] * cells), -1)
         return Aggregates(simple, group, event, calendar)
+
+    def simple(self, total: Array, weight: Array) -> Array:
+        """The average over all treated cells that follows from sums and weights, shape (...,)."""
+        post = np.arange(self.periods) >= self.starts[self.treated][:, None]
+        return _mean(_flat(self.effects(total, weight)), _flat(weight[..., self.treated][..., None] * post), -1)
+
+    def sums_under(self, launches: NDArray[np.int64]) -> tuple[Array, Array]:
+        """Sums (m, K, T) and weights (m, K) if the launches were given to the units in other ways, shape (m, N).
+
+        They must be the same launches, each as often.
+        """
+        cohort = np.searchsorted(self.starts, launches)
+        member = (cohort[:, None, :] == np.arange(len(self.starts))[:, None]) * self.weights
+        return member @ self.values, member.sum(axis=-1)
 
     @cached_property
     def estimates(self) -> Aggregates:
@@ -195,10 +209,6 @@ class GroupTime(Presentation):
         found[unknown] = np.nan
         found[:, unknown] = np.nan
         return found
-
-    def with_first(self, first: NDArray[np.int64]) -> GroupTime:
-        """The same units under other first treated periods."""
-        return GroupTime(self.values, self.weights, first, self.anticipation, self.control_group)
 
 
 def _mean(values: Array, weights: Any, axis: int) -> Array:

@@ -16,9 +16,8 @@ from retention_models.interventions.designs.few_units import (
     FEWEST_ASSIGNMENTS,
     all_noisy,
     count_assignments,
-    randomisation_p_value,
+    p_value_of_departure,
 )
-from retention_models.interventions.designs.group_time import GroupTime
 from retention_models.interventions.designs.roll_out_averages import Averages
 from retention_models.interventions.designs.roll_out_panel import Panel
 
@@ -81,12 +80,7 @@ def _p_of_trends(averages: Averages, parts: Sequence[Array], means: Array, covar
     n, k = averages.units, len(parts)
     if averages.inference == "randomisation" or n <= k + 1 or not np.isfinite(covariance).all():
         places = [averages.zero + np.asarray(part, dtype=np.int64) for part in parts]
-
-        def largest(roll_out: GroupTime) -> float:
-            event = roll_out.estimates.event
-            return float(np.nanmax([*(abs(event[place].mean()) for place in places), 0.0]))
-
-        return randomisation_p_value(averages.group_time, largest, np.random.default_rng(averages.seed))
+        return p_value_of_departure(averages.group_time, places, np.random.default_rng(averages.seed))
     statistic = float(means @ np.linalg.pinv(covariance) @ means)
     return float(f_distribution.sf(statistic * (n - k) / ((n - 1) * k), k, n - k))
 
