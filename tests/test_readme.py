@@ -30,7 +30,7 @@ def test_every_block_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write_files()
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) == 5  # purchases at once, purchases, contracts, experiments, all efforts
+    assert len(blocks) == 6  # purchases at once, purchases, contracts, experiments, roll-outs, all efforts
     names = {}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)  # the project's own words

@@ -37,3 +37,5 @@ from .purchases import Sentence as Sentence
 from .purchases import alternatives_sentence as alternatives_sentence
 from .purchases import forecast_sentence as forecast_sentence
 from .purchases import typical_cost as typical_cost
+from .roll_outs import roll_out_answer as roll_out_answer
+from .roll_outs import roll_out_facts as roll_out_facts

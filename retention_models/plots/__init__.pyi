@@ -28,6 +28,7 @@ from .parameters import plot_parameters as plot_parameters
 from .rhythm import plot_periods as plot_periods
 from .rhythm import plot_season as plot_season
 from .rhythm import plot_waiting as plot_waiting
+from .roll_out import plot_event_study as plot_event_study
 from .style import panels as panels
 from .survival import plot_causes as plot_causes
 from .survival import plot_survival as plot_survival

@@ -37,6 +37,7 @@ DRAWN = [
     (plots.plot_effort_costs, "effort_costs"),
     (plots.plot_effort_calendar, "effort_calendar"),
     (plots.plot_allocation, "allocation"),
+    (plots.plot_event_study, "event_study"),
 ]
 
 
@@ -301,3 +302,13 @@ def effort_calendar(register):
 @pytest.fixture
 def allocation(register):
     return rm.allocate_budget(register, 500, draws=5).table
+
+
+@pytest.fixture
+def event_study():
+    rng = np.random.default_rng(1)
+    rows = [(u, t, 50 + rng.normal() + 6 * (u < 8 and t >= 6)) for u in range(16) for t in range(12)]
+    panel = pd.DataFrame(rows, columns=["store", "period", "orders"])
+    launches = dict.fromkeys(range(8), 6)
+    rolled = rm.difference_in_differences(panel, launches, panel_unit="store", outcome="orders", assigned_by="rule")
+    return rolled.event_study(bins=4)

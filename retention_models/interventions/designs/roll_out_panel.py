@@ -26,6 +26,8 @@ class Panel(Presentation):
 
     Attributes
     ----------
+    unit_name
+        The column of the units.
     units, periods
         Names of the units, and the periods in order.
     outcome
@@ -38,6 +40,7 @@ class Panel(Presentation):
         Number of units that were left out, by reason.
     """
 
+    unit_name: str
     units: list[Any]
     periods: pd.Index
     outcome: Array
@@ -55,6 +58,12 @@ class Panel(Presentation):
         """Whether each unit is treated in some period, shape (N,)."""
         return self.first < len(self.periods)
 
+    @property
+    def launches(self) -> pd.DataFrame:
+        """The unit and the first day or number of its first treated period, missing if it is not treated."""
+        starts = self.periods.to_series(index=pd.RangeIndex(len(self.periods))).reindex(self.first)
+        return pd.DataFrame({self.unit_name: self.units, "first_treated": starts.to_numpy()})
+
     def without(self, units: NDArray[np.bool_], reason: str) -> Panel:
         """The panel without some units, which are counted."""
         if not units.any():
@@ -63,7 +72,7 @@ class Panel(Presentation):
         size = None if self.size is None else self.size[kept]
         names = [name for name, is_kept in zip(self.units, kept, strict=True) if is_kept]
         left_out = {**self.left_out, reason: int(units.sum())}
-        return Panel(names, self.periods, self.outcome[kept], size, self.first[kept], left_out)
+        return Panel(self.unit_name, names, self.periods, self.outcome[kept], size, self.first[kept], left_out)
 
     def base(self, base_periods: int | None) -> tuple[Array, int]:
         """Mean outcome of each unit in the early base period, shape (N,), and the length of that period.
@@ -110,11 +119,11 @@ def read_panel(
         raise ValueError(
             f"the panel has no row of any unit for {gap}; add these periods, with 0 where nothing happened"
         )
-    first = _first(launches, table, panel_unit, first_treated)
+    first = launch_places(launches, table.index, table.columns, panel_unit, first_treated)
     sizes = _cells(rows, panel_unit, period, size).to_numpy(dtype=float) if size else None
     if sizes is not None and not (sizes > 0).all():
         raise ValueError(f"{size} must be above 0 in each cell, which fails for {(~(sizes > 0)).sum():,} cells")
-    found = Panel(list(table.index), table.columns, table.to_numpy(dtype=float), sizes, first, {})
+    found = Panel(panel_unit, list(table.index), table.columns, table.to_numpy(dtype=float), sizes, first, {})
     found = found.without(first == -1, "treated before the panel begins")
     if not found.treated.any():
         raise ValueError(f"no unit of the panel was treated: {first_treated} is empty for all {len(table):,}")
@@ -155,9 +164,13 @@ def _gap(periods: pd.Index) -> str:
     return f"the time between {before} and {after}"
 
 
-def _first(launches: Any, table: pd.DataFrame, panel_unit: str, first_treated: str) -> NDArray[np.int64]:
-    """Index of the first treated period of each unit: T if never, -1 before the panel begins."""
-    periods: Any = table.columns
+def launch_places(
+    launches: Any, units: pd.Index, periods: Any, panel_unit: str, first_treated: str, *, others: bool = False
+) -> NDArray[np.int64]:
+    """Place of the first treated period of each unit: T if never, -1 before the panel begins.
+
+    Launches of ``others`` may concern units that are not in the panel, and lie after its end: these do not count.
+    """
     if isinstance(launches, Mapping | pd.Series):
         launches = pd.DataFrame({panel_unit: list(launches.keys()), first_treated: list(pd.Series(launches))})
     kinds: Any = {panel_unit: "text", first_treated: "value"}
@@ -170,7 +183,8 @@ def _first(launches: Any, table: pd.DataFrame, panel_unit: str, first_treated: s
             f"{rows[panel_unit][twice].nunique():,} units were launched more than once (first: "
             f"{rows[panel_unit][twice].iloc[0]}); name the first launch, and leave out units that were switched off"
         )
-    unknown = ~rows[panel_unit].isin(table.index)
+    unknown = ~rows[panel_unit].isin(units)
+    rows, unknown = (rows[~unknown], unknown[:0]) if others else (rows, unknown)
     if unknown.any():
         raise ValueError(
             f"{unknown.sum():,} launched units are not in the panel (first: {rows[panel_unit][unknown].iloc[0]})"
@@ -180,10 +194,11 @@ def _first(launches: Any, table: pd.DataFrame, panel_unit: str, first_treated: s
         raise ValueError(f"{first_treated} and the periods must both be days, or both numbers")
     end = periods[-1] + (periods[-1] - periods[-2])
     late = launched >= end
-    if late.any():
+    if late.any() and not others:
         raise ValueError(
             f"{first_treated} lies after the last period for {late.sum():,} units (first: "
             f"{rows[panel_unit][late].iloc[0]}); leave it empty for units that are not treated within the panel"
         )
     at = pd.Series(np.searchsorted(periods, launched, side="right") - 1, index=rows[panel_unit].to_numpy())
-    return at.reindex(table.index).fillna(len(periods)).to_numpy(dtype=np.int64)
+    at = at.mask(late.to_numpy(), len(periods))
+    return at.reindex(units).fillna(len(periods)).to_numpy(dtype=np.int64)

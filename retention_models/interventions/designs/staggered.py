@@ -27,7 +27,7 @@ from retention_models.interventions.designs.roll_out_checks import (
     check_trends,
     check_units,
 )
-from retention_models.interventions.designs.roll_out_panel import Panel, read_panel
+from retention_models.interventions.designs.roll_out_panel import Panel, launch_places, read_panel
 from retention_models.interventions.effects.assignment import NOT_STATED, AssignedBy, require_assigned_by
 from retention_models.interventions.effects.derived_laws import Linear
 from retention_models.interventions.effects.effect import Effect
@@ -134,7 +134,9 @@ class RollOut(Presentation):
         index = pd.Index([int(part[0]) for part in parts], name="since")
         table = pd.DataFrame({"last": [int(part[-1]) for part in parts], "estimate": means}, index=index)
         numbers = ["std_error", "lower", "upper", "band_lower", "band_upper"]
-        return table.join(pd.DataFrame(ends, index, numbers).astype("Float64"))
+        table = table.join(pd.DataFrame(ends, index, numbers).astype("Float64"))
+        table.attrs["unit"] = self.unit
+        return table
 
     def by_group(self) -> pd.DataFrame:
         """The mean effect of each cohort over its treated periods.
@@ -444,9 +446,8 @@ def difference_in_differences(
         )
     other = None
     if other_launches is not None:
-        whole = read_panel(panel, other_launches, **names, outcome=outcome, size=None)
-        known = dict(zip(whole.units, whole.first, strict=True))
-        other = np.array([known.get(name, len(read.periods)) for name in read.units], dtype=np.int64)
+        units = pd.Index(read.units)
+        other = launch_places(other_launches, units, read.periods, panel_unit, first_treated, others=True)
     return RollOut(
         panel=read,
         outcome=outcome,

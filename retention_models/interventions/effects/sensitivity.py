@@ -50,6 +50,23 @@ def e_value(ratio: float, scale: Scale = "ratio") -> float:
     return ratio + math.sqrt(ratio * (ratio - 1))
 
 
+def objection(effect: Effect) -> str:
+    """Why an effect decides nothing; empty if it may decide.
+
+    A randomised effect needs that no deciding check failed; a quasi-experimental one that all of them passed, and that
+    there is one. An observational difference never decides.
+    """
+    deciding = [check for check in effect.checks if check.decides]
+    if effect.design == "observational":
+        return "an observational difference proves nothing"
+    failed = [check.name for check in deciding if check.passed is False]
+    if failed:
+        return f"a check failed: {', '.join(failed)}"
+    if effect.design == "quasi-experimental" and not (deciding and all(check.passed for check in deciding)):
+        return "a quasi-experimental result needs checks that all passed"
+    return ""
+
+
 def sensitivity_sentence(effect: Effect) -> str:
     """One sentence on how strong a bias would have to be to remove an effect that was not randomised.
 

@@ -13,7 +13,7 @@ from retention_models.core.formatting import Presentation, format_together, p_va
 from retention_models.interventions.effects.effect import CEILING, Effect, Scale
 from retention_models.interventions.effects.full_scale import next_test_size
 from retention_models.interventions.effects.multiplicity import benjamini_hochberg, holm, shrink
-from retention_models.interventions.effects.sensitivity import sensitivity_sentence
+from retention_models.interventions.effects.sensitivity import objection, sensitivity_sentence
 
 ANNUAL = ("annual_value", "annual_value_lower", "annual_value_upper")
 OPTIONAL = (
@@ -38,9 +38,9 @@ class EvidenceTable(Presentation):
 
     The text and HTML form group effects that can be compared: differences in one unit (of shares in percentage points,
     ``pp``), ratios (as lifts: 10 % for a ratio of 1.1), hazard ratios. Failed and open checks
-    follow each group. Randomised effects with a value and without a failed check are ranked by value per treated
-    customer. So are quasi-experimental ones whose checks all passed, by themselves. Observational differences are never
-    ranked.
+    follow each group. Randomised effects with a value and no failed deciding check are ranked by value per treated
+    customer. So are quasi-experimental ones whose deciding checks all passed, by themselves. Observational differences
+    are never ranked.
 
     Attributes
     ----------
@@ -259,14 +259,8 @@ def evidence_table(effects: Iterable[Effect]) -> EvidenceTable:
 
 
 def _is_ranked(effect: Effect) -> bool:
-    """Whether an effect has a value and may be ranked.
-
-    A randomised effect must have no failed check. The checks of a quasi-experimental one, which stand in for chance,
-    must all have passed, and there must be one.
-    """
-    if effect.design == "quasi-experimental" and not (effect.checks and all(check.passed for check in effect.checks)):
-        return False
-    return effect.value is not None and effect.design in RANKED and not effect.failed
+    """Whether an effect has a value and may decide."""
+    return effect.value is not None and objection(effect) == ""
 
 
 def _decision_sentence(ranked: list[Effect]) -> str:

@@ -10,6 +10,7 @@ from typing import Literal
 from retention_models.interventions.effects.derived_laws import Law
 from retention_models.interventions.effects.effect import Effect
 from retention_models.interventions.effects.full_scale import next_test_size
+from retention_models.interventions.effects.sensitivity import objection
 from retention_models.interventions.efforts.effort_log import Measurement
 from retention_models.interventions.efforts.pooling import FEWEST, PooledEffect, pool
 
@@ -108,23 +109,6 @@ def newest(pieces: Sequence[Piece]) -> Piece:
     days = [piece.main.measured_on for piece in pieces]
     last = max(range(len(pieces)), key=lambda i: (str(days[i] or ""), i))
     return pieces[last]
-
-
-def objection(effect: Effect) -> str:
-    """Why an effect decides nothing; empty if it may decide.
-
-    A randomised effect needs that no deciding check failed; a quasi-experimental one that all of them passed, and that
-    there is one. An observational difference never decides.
-    """
-    deciding = [check for check in effect.checks if check.decides]
-    if effect.design == "observational":
-        return "an observational difference proves nothing"
-    failed = [check.name for check in deciding if check.passed is False]
-    if failed:
-        return f"a check failed: {', '.join(failed)}"
-    if effect.design == "quasi-experimental" and not (deciding and all(check.passed for check in deciding)):
-        return "a quasi-experimental result needs checks that all passed"
-    return ""
 
 
 def find_state(effort: Effort, pieces: Sequence[Piece], as_of: dt.date, level: float) -> Finding:
