@@ -1,3 +1,6 @@
+from .contacts.contact_log import Contacts as Contacts
+from .contacts.contact_log import read_contacts as read_contacts
+from .contacts.features import customer_features as customer_features
 from .contracts.calendar_events import with_events as with_events
 from .contracts.log import Spells as Spells
 from .contracts.log import read_contracts as read_contracts
