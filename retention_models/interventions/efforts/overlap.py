@@ -9,6 +9,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from retention_models.interventions.efforts.effort_file import plain_remedies
 from retention_models.tables.engines import open_table
 from retention_models.tables.files import naming
 from retention_models.tables.frames import collect, count_distinct
@@ -34,7 +35,7 @@ def count_overlap(contacts: Any, as_of: dt.date) -> pd.DataFrame:
     """
     kinds: Any = {"customer_id": "id", "effort": "text", "date": "day"}
     where, hint = "the contacts", "They need customer_id, effort and date, one row a contact."
-    with naming(contacts):
+    with plain_remedies(), naming(contacts):
         rows = open_table(contacts, {name: name for name in COLUMNS}, kinds, where=where, hint=hint).lazy()
     first, last = as_of - YEAR, as_of + dt.timedelta(days=1)
     rows = rows.filter(nw.col("date") > dt.datetime.combine(first, dt.time()))
