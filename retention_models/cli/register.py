@@ -25,11 +25,13 @@ _BUDGET = (
 
 
 def _check(options: Namespace, known: Known, *, named: bool) -> dict[str, str]:
-    from retention_models.interventions.efforts.budget import allocate_budget
+    from retention_models.interventions.efforts.budget import NO_OFFER, allocate_budget
     from retention_models.interventions.efforts.register_file import read_register
 
     stated = given(options, ("department", "customers", "contacts", "as_of", "level", "currency"))
     register = read_register(options.efforts, **stated)
+    if register.offers.empty and options.acquisition_cost is None:
+        return {name: NO_OFFER for name, parameters in known.items() if "budget" in parameters}
     if options.budget is not None:
         allocate_budget(register, options.budget, draws=1)
     return {}

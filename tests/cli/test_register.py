@@ -98,3 +98,13 @@ def test_init_describes_a_register_and_its_project_file_is_read(test_file: Path)
     assert '[register]\nfile = "efforts.csv"' in text
     assert "# budget = 50_000" in text
     assert read_project(None).sections["register"] == {"file": "efforts.csv"}
+
+
+@pytest.mark.slow
+def test_a_register_without_costs_still_has_its_first_page(efforts: Path, capsys) -> None:
+    efforts.write_text("effort,kind\nmail,e-mail\n")
+    assert main(["register", str(efforts), "--output", "pages"]) == 0
+    assert "No page of 09_where_does_the_next_euro_go: no effort" in capsys.readouterr().err
+    page = Path(f"pages/{PAGES[0]}.html").read_text(encoding="utf-8")
+    assert "No effort has a stated cost." in page
+    assert "NaN" not in page
