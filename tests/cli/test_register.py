@@ -108,3 +108,15 @@ def test_a_register_without_costs_still_has_its_first_page(efforts: Path, capsys
     page = Path(f"pages/{PAGES[0]}.html").read_text(encoding="utf-8")
     assert "No effort has a stated cost." in page
     assert "NaN" not in page
+
+
+def test_acquisition_is_stated_in_full_before_a_page_is_made(efforts: Path, capsys) -> None:
+    assert main(["register", str(efforts), "--acquisition-cost", "5", "--output", "pages"]) == 1
+    assert (
+        "missing: new_customer_value, new_customer_lower, new_customer_upper, new_customers" in capsys.readouterr().err
+    )
+    outside = ("--new-customer-value", "9", "--new-customer-lower", "1", "--new-customer-upper", "2")
+    stated = ("--acquisition-cost", "5", *outside, "--new-customers", "90")
+    assert main(["register", str(efforts), *stated, "--output", "pages"]) == 1
+    assert "must lie inside its interval" in capsys.readouterr().err
+    assert not Path("pages").exists()
