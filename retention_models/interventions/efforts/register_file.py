@@ -133,12 +133,12 @@ def _of_department(efforts: pd.DataFrame, department: str) -> pd.DataFrame:
 
 def _stored(effort: str, evidence: str, register: Path | None) -> list[Measurement]:
     """The effects that the evidence of an effort names; a report that is no file of effects holds none."""
-    if not evidence.endswith((".json", ".jsonl")):
+    if not evidence.lower().endswith((".json", ".jsonl")):
         return []
     path = (register.parent if register else Path()) / evidence
     if not path.exists():
         raise ValueError(f"evidence of {effort}: there is no file {path}; correct the path, or leave it empty")
-    if path.suffix == ".jsonl":
+    if path.suffix.lower() == ".jsonl":
         return [replace(each, effort=effort) for each in read_log(path)[0]]
     try:
         return [Measurement(effort, Effect.from_json(path))]

@@ -351,3 +351,20 @@ def test_a_register_without_costs_has_no_budget_and_says_what_to_fill_in():
     bare = rm.read_register(pd.DataFrame({"effort": ["mail"], "kind": ["e-mail"]}), as_of=AS_OF)
     with pytest.raises(ValueError, match="no effort of the register has both a cost and a reach; fill in"):
         rm.allocate_budget(bare, 500)
+
+
+def test_stale_values_are_summed_in_their_state_only(efforts):
+    found = rm.read_register(efforts, as_of=AS_OF)
+    found = found.add([*CASES["letter"][0], *CASES["students"][0]])
+    assert found.money().loc["stale", "annual_value"] == pytest.approx(10_000)
+    assert found.money("department").loc["CRM", "annual_value"] == pytest.approx(10_000)
+    assert found.totals()["annual_value"].tolist() == pytest.approx([10_000])
+
+
+def test_contacts_in_capitals_are_the_same_effort(efforts):
+    rows = [(1, "letter"), (1, "Letter"), (2, "LETTER"), (2, "coupon"), (3, "coupon")]
+    contacts = pd.DataFrame(rows, columns=["customer_id", "effort"]).assign(date="2026-06-01")
+    for frame in (contacts, pl.from_pandas(contacts)):
+        found = rm.read_register(efforts, as_of=AS_OF, contacts=frame).overlap
+        assert found.to_numpy().tolist() == [[2, 1], [1, 2]]
+        assert found.attrs["in_several"] == 1
