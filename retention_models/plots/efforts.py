@@ -72,7 +72,8 @@ def plot_efforts(evidence: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ax.legend(handles=[*shown, *cost], loc="lower left", bbox_to_anchor=(0, 1), ncols=4)
     ax.set_xlabel(f"{evidence.attrs.get('currency', '') or 'money'} a year, net of all costs")
     ax.xaxis.set_major_formatter(COUNTS)
-    above, below = int((lower > 0).sum()), int((upper < 0).sum())
+    counts = valued["state"].ne("stale") & valued["state"].ne("undecided")  # of others, the evidence may not decide
+    above, below = int(((lower > 0) & counts).sum()), int(((upper < 0) & counts).sum())
     message = f"{above} of {number_of(len(rows), 'rows')} above their costs, {below} below, {len(others)} without money"
     message = message if len(rows) else "No effort has a value or a stated cost"
     each = [

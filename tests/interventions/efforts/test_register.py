@@ -368,3 +368,10 @@ def test_contacts_in_capitals_are_the_same_effort(efforts):
         found = rm.read_register(efforts, as_of=AS_OF, contacts=frame).overlap
         assert found.to_numpy().tolist() == [[2, 1], [1, 2]]
         assert found.attrs["in_several"] == 1
+
+
+def test_the_picture_counts_no_row_that_may_not_decide(efforts):
+    found = rm.read_register(efforts, as_of=AS_OF)
+    found = found.add([effect for name in ("letter", "coupon", "students", "broken") for effect in CASES[name][0]])
+    ax = rm.plots.plot_efforts(found.evidence)
+    assert "1 of 14 rows above their costs, 1 below, 10 without money" in ax.get_title(loc="left")
