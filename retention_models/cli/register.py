@@ -24,14 +24,35 @@ _BUDGET = (
 )
 
 
+_NEW_CUSTOMERS = {
+    "cost": "acquisition_cost",
+    "value": "new_customer_value",
+    "value_lower": "new_customer_lower",
+    "value_upper": "new_customer_upper",
+    "reach": "new_customers",
+}
+
+
+def _acquisition(options: Namespace) -> dict[str, float] | None:
+    """What was stated of winning new customers; None if nothing was."""
+    stated = given(options, _NEW_CUSTOMERS.values())
+    missing = [name for name in _NEW_CUSTOMERS.values() if name not in stated]
+    if stated and missing:
+        raise ValueError(f"acquisition needs {', '.join(_NEW_CUSTOMERS.values())}; missing: {', '.join(missing)}")
+    return {name: stated[option] for name, option in _NEW_CUSTOMERS.items()} if stated else None
+
+
 def _check(options: Namespace, known: Known, *, named: bool) -> dict[str, str]:
-    from retention_models.interventions.efforts.budget import allocate_budget
+    from retention_models.interventions.efforts.budget import NO_OFFER, allocate_budget
     from retention_models.interventions.efforts.register_file import read_register
 
     stated = given(options, ("department", "customers", "contacts", "as_of", "level", "currency"))
     register = read_register(options.efforts, **stated)
-    if options.budget is not None:
-        allocate_budget(register, options.budget, draws=1)
+    acquisition = _acquisition(options)
+    if register.offers.empty and acquisition is None:
+        return {name: NO_OFFER for name, parameters in known.items() if "budget" in parameters}
+    if options.budget is not None or acquisition:
+        allocate_budget(register, options.budget or 0.0, acquisition=acquisition, draws=1)
     return {}
 
 

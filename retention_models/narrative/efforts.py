@@ -15,6 +15,8 @@ from retention_models.narrative.answer import Answer, KeyFigure
 from retention_models.narrative.purchases import rounded_amount
 
 MOST_NAMES = 2  # in a headline
+EVEN = 0.5
+FULL = 0.999
 UNKNOWN = ("unmeasured", "stale")
 
 
@@ -65,16 +67,24 @@ def register_answer(
     def written(amount: float) -> str:
         return _written(register.currency, amount)
 
-    def spent(*states: str) -> str:
-        return written(float(cost.reindex(list(states)).fillna(0.0).sum()))
-
     unknown = int(money["cost_unknown"].sum())
-    headline = _register_headline(money, f"Of {written(total)} a year on {number_of(len(table), 'efforts')}", spent)
+    stated = unknown < len(table)
+
+    def spent(*states: str) -> str:
+        return written(float(cost.reindex(list(states)).fillna(0.0).sum())) if stated else "not stated"
+
+    headline = f"No effort has a stated cost. {_count_states(money)}"
+    if stated:
+        headline = _register_headline(money, f"Of {written(total)} a year on {number_of(len(table), 'efforts')}", spent)
     figures = [
-        KeyFigure("Cost a year", written(total), f"cost of {unknown} unknown" if unknown else f"{len(table)} efforts"),
+        KeyFigure(
+            "Cost a year",
+            written(total) if stated else "not stated",
+            f"cost of {unknown} unknown" if unknown else f"{len(table)} efforts",
+        ),
         KeyFigure("Proven to pay", spent("proven"), _efforts(money, "proven")),
         KeyFigure("Loses money", spent("harmful"), _efforts(money, "harmful")),
-        KeyFigure("Not measured", spent(*UNKNOWN), _efforts(money, *UNKNOWN)),
+        KeyFigure(_unknown(money).capitalize(), spent(*UNKNOWN), _efforts(money, *UNKNOWN)),
     ]
     proven = money.loc[money.index == "proven", list(ANNUAL)].dropna()
     for value, lower, upper in proven.itertuples(index=False):
@@ -92,10 +102,23 @@ def register_answer(
 def _register_headline(money: pd.DataFrame, total: str, spent: Callable[..., str]) -> str:
     """The money of a year by what is known of it; states without an effort are left out, but for the proven one."""
     parts = [f"{spent('proven')} is proven to pay"]
-    for states, words in ((("harmful",), "loses money"), (("undecided",), "undecided"), (UNKNOWN, "not measured")):
+    unknown = (UNKNOWN, _unknown(money))
+    for states, words in ((("harmful",), "loses money"), (("undecided",), "undecided"), unknown):
         if money.index.isin(states).any():
             parts.append(f"{spent(*states)} {words}")
     return f"{total}, {', '.join(parts)}."
+
+
+def _count_states(money: pd.DataFrame) -> str:
+    """How many efforts are proven to pay, and how many lose money."""
+    proven, harmful = (int(money["efforts"].reindex([state]).fillna(0).sum()) for state in ("proven", "harmful"))
+    lost = f"; losing money: {harmful}" if harmful else ""
+    return f"Proven to pay: {proven} of {number_of(int(money['efforts'].sum()), 'efforts')}{lost}."
+
+
+def _unknown(money: pd.DataFrame) -> str:
+    """What is said of efforts without evidence that counts; some of them may have been measured before."""
+    return "not measured or out of date" if "stale" in money.index else "not measured"
 
 
 def _efforts(money: pd.DataFrame, *states: str) -> str:
@@ -225,18 +248,23 @@ def budget_answer(
 
 def _budget_headline(allocation: Allocation, write: Callable[[float], str], first: str | None) -> str:
     moves = allocation.moves
-    away, towards = moves[moves["change"] < 0], moves[moves["change"] > 0].iloc[::-1]
+    share = allocation.table["share"].groupby(level="effort").sum()
+    kept = share.reindex(moves.index) > FULL  # no money is taken away, also where a test found a lower cost
+    away, towards = moves[(moves["change"] < 0) & ~kept], moves[moves["change"] > 0].iloc[::-1]
     test = f" Test “{first}” first." if first else ""
     if allocation.table["decision"].eq(TEST).all():
         return f"No effort has evidence that may decide.{test}"
-    if len(away) and len(towards) and allocation.chance_of_gain is not None:
+    better = allocation.chance_of_gain
+    if better is not None and better < EVEN and len(away):
+        worse = f"{write(allocation.budget)} in whole efforts earns less with probability {_percent(1 - better)}"
+        return f"Keep today's spending: {worse}.{test}"
+    if len(away) and len(towards) and better is not None:
         amount = min(-float(away["change"].sum()), float(towards["change"].sum()))
-        chance = _percent(allocation.chance_of_gain)
-        move = f"Move {write(amount)} from “{away.index[0]}” to “{towards.index[0]}”"
-        return f"{move}: it pays with probability {chance}.{test}"
-    if len(away) and allocation.chance_of_gain is not None:
-        amount, chance = -float(away["change"].sum()), _percent(allocation.chance_of_gain)
-        return f"Stop spending {write(amount)} on “{away.index[0]}”: it pays with probability {chance}.{test}"
+        move = f"Move {write(amount)} from {_names(away.index)} to {_names(towards.index)}"
+        return f"{move}: it pays with probability {_percent(better)}.{test}"
+    if len(away) and better is not None:
+        stop = f"Stop spending {write(-float(away['change'].sum()))} on {_names(away.index)}"
+        return f"{stop}: it pays with probability {_percent(better)}.{test}"
     funded = allocation.table.index[allocation.table["decision"] == FUND].get_level_values("effort")
     if len(funded):
         return f"Spend {write(allocation.cost)} on {_names(list(funded))}.{test}"

@@ -72,8 +72,10 @@ def plot_efforts(evidence: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ax.legend(handles=[*shown, *cost], loc="lower left", bbox_to_anchor=(0, 1), ncols=4)
     ax.set_xlabel(f"{evidence.attrs.get('currency', '') or 'money'} a year, net of all costs")
     ax.xaxis.set_major_formatter(COUNTS)
-    above, below = int((lower > 0).sum()), int((upper < 0).sum())
+    counts = valued["state"].ne("stale") & valued["state"].ne("undecided")  # of others, the evidence may not decide
+    above, below = int(((lower > 0) & counts).sum()), int(((upper < 0) & counts).sum())
     message = f"{above} of {number_of(len(rows), 'rows')} above their costs, {below} below, {len(others)} without money"
+    message = message if len(rows) else "No effort has a value or a stated cost"
     each = [
         f"{named(row['effort'])}: {number(row[ANNUAL[0]])} {interval(row[ANNUAL[1]], row[ANNUAL[2]])}"
         for row in valued.to_dict("records")
@@ -124,7 +126,7 @@ def plot_effort_costs(money: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_xlabel(f"cost a year, {unit}")
     total = cost.sum()
     proven = float(money["cost_per_year"].reindex(["proven"]).fillna(0.0).iloc[0])
-    message = f"{100 * proven / total if total else 0:.0f} % of the money is proven to pay"
+    message = f"{100 * proven / total:.0f} % of the money is proven to pay" if total else "No effort has a stated cost"
     each = [f"{state}: {number(amount)}" for state, amount in zip(money.index, cost, strict=True)]
     set_message(ax, money, message, f"Cost a year by state: {listing(each)}.")
     return ax
@@ -165,6 +167,7 @@ def plot_effort_calendar(calendar: pd.DataFrame, ax: Axes | None = None) -> Axes
     ax.legend(handles=marks, loc="lower left", bbox_to_anchor=(0, 1), ncols=6)
     endless = int(known["ends"].isna().sum())
     message = f"{endless} of {number_of(len(known), 'efforts')} {'has' if endless == 1 else 'have'} no end"
+    message = message if len(known) else "No effort has a stated start"
     each = [
         f"{named(name)} from {effort['started']:%Y-%m-%d} "
         + ("without an end" if pd.isna(effort["ends"]) else f"to {effort['ends']:%Y-%m-%d}")

@@ -98,3 +98,25 @@ def test_init_describes_a_register_and_its_project_file_is_read(test_file: Path)
     assert '[register]\nfile = "efforts.csv"' in text
     assert "# budget = 50_000" in text
     assert read_project(None).sections["register"] == {"file": "efforts.csv"}
+
+
+@pytest.mark.slow
+def test_a_register_without_costs_still_has_its_first_page(efforts: Path, capsys) -> None:
+    efforts.write_text("effort,kind\nmail,e-mail\n")
+    assert main(["register", str(efforts), "--output", "pages"]) == 0
+    assert "No page of 09_where_does_the_next_euro_go: no effort" in capsys.readouterr().err
+    page = Path(f"pages/{PAGES[0]}.html").read_text(encoding="utf-8")
+    assert "No effort has a stated cost." in page
+    assert "NaN" not in page
+
+
+def test_acquisition_is_stated_in_full_before_a_page_is_made(efforts: Path, capsys) -> None:
+    assert main(["register", str(efforts), "--acquisition-cost", "5", "--output", "pages"]) == 1
+    assert (
+        "missing: new_customer_value, new_customer_lower, new_customer_upper, new_customers" in capsys.readouterr().err
+    )
+    outside = ("--new-customer-value", "9", "--new-customer-lower", "1", "--new-customer-upper", "2")
+    stated = ("--acquisition-cost", "5", *outside, "--new-customers", "90")
+    assert main(["register", str(efforts), *stated, "--output", "pages"]) == 1
+    assert "must lie inside its interval" in capsys.readouterr().err
+    assert not Path("pages").exists()

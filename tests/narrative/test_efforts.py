@@ -1,5 +1,7 @@
 """The answers on all efforts: short headlines that say what to stop, to keep and to test."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -114,3 +116,35 @@ def test_facts_say_whose_data_and_as_of_when():
     assert facts == {
         "data": "efforts.csv", "as of": "2026-06-30", "efforts": "4", "departments": "CRM", "stored effects": "3",
     }  # fmt: skip
+
+
+def test_a_headline_names_all_efforts_whose_money_it_adds_up():
+    answer = budget_answer(rm.allocate_budget(make({"a": -1.0, "b": -2.0}), 20_000, draws=20))
+    assert answer.headline.startswith("Stop spending 20,000 on “a” and “b”: ")
+
+
+def test_no_headline_cuts_an_effort_that_is_funded_in_full():
+    register = make({"letter": 1.0, "mail": 2.0})
+    cheap = [replace(each.effect, cost=0.2) for each in register.measurements]
+    register = replace(register, measurements=()).add(cheap)
+    answer = budget_answer(rm.allocate_budget(register, 50_000, draws=20))
+    assert answer.headline == "Spend 4,000 on “letter” and “mail”."
+
+
+def test_a_budget_that_earns_less_than_today_is_no_reason_to_stop():
+    register = make({"letter": 1.0})
+    answer = budget_answer(rm.allocate_budget(register, 8_000, draws=20), currency="EUR")
+    assert answer.headline == (
+        "Keep today's spending: EUR 8,000 in whole efforts earns less with probability more than 99 %."
+    )
+
+
+def test_unknown_costs_are_never_an_amount_of_zero():
+    answer = register_answer(make({"letter": 1.0, "club": None}, cost_per_contact=None))
+    assert answer.headline == "No effort has a stated cost. Proven to pay: 1 of 2 efforts."
+    assert [figure.value for figure in answer.figures][:4] == ["not stated"] * 4
+
+
+def test_evidence_out_of_date_is_not_called_unmeasured():
+    answer = register_answer(make({"letter": 1.0}, population="students"))
+    assert answer.headline.endswith("EUR 10,000 not measured or out of date.")

@@ -26,6 +26,7 @@ NOTHING = 1e-9  # of the expected value: rounding
 NODES = 16  # results of a further test, equally probable, that the value of testing averages over
 _ENDS = ndtri(np.arange(NODES + 1) / NODES)
 RESULTS = -NODES * np.diff(np.exp(-(_ENDS**2) / 2)) / np.sqrt(2 * np.pi)  # means of equally probable parts of a normal
+NO_OFFER = "no effort of the register has both a cost and a reach; fill in cost_per_contact or fixed_cost, and reach"
 FUND, LEAVE, TEST = "fund", "do not fund", "test first"
 
 
@@ -103,7 +104,8 @@ def allocate_budget(
         Money of a year, 0 or more.
     acquisition
         Winning new customers, in the same allocation: ``value`` of a new customer with ``value_lower`` and
-        ``value_upper``, ``cost`` of winning one, ``reach`` (the most that can be won a year). By default none.
+        ``value_upper``, ``cost`` of winning one, ``reach`` (the most that can be won a year). Optional: ``fixed_cost``
+        (a year) and ``cost_now`` (spent a year today). By default none.
     exclusive
         Groups of efforts that exclude each other: at most one of a group is funded.
     limits
@@ -157,6 +159,8 @@ def allocate_budget(
     require_level(level)
     require_whole("draws", draws, 1)
     given = rows.offers if isinstance(rows, Register) else rows
+    if isinstance(rows, Register) and given.empty and acquisition is None:
+        raise ValueError(NO_OFFER)
     table = read_rows(given, acquisition, level)
     _require_names(table, exclusive, limits)
     effects = _Effects.of(table, level, draws, np.random.default_rng(rng))
@@ -200,6 +204,11 @@ class _Effects:
 def _require_names(table: pd.DataFrame, exclusive: Sequence[Sequence[str]], limits: Any) -> None:
     """An error for a limit on an effort that is none of the rows."""
     require_type("limits", limits or {}, Mapping)
+    for limit, stated in (limits or {}).items():
+        if not (isinstance(stated, tuple | list) and len(stated) == 2 and isinstance(stated[0], Mapping)):
+            raise ValueError(f"limits[{limit!r}] must be (weights by effort, bound), such as ({{'mail': 500}}, 800)")
+        for number in (*stated[0].values(), stated[1]):
+            require_number(f"limits[{limit!r}]", number)
     named = {name: f"exclusive names {name!r}" for group in exclusive for name in group}
     for limit, (weights, _) in (limits or {}).items():
         named |= {name: f"limits[{limit!r}] names {name!r}" for name in weights}
@@ -313,9 +322,26 @@ class _Choice:
         now = self.gain(self.shares, self.effects.mean)
         found = np.where(self.effects.known, 0.0, np.nan)
         for row, means in results.items():
-            gain = float(np.mean([self._with_mean(row, mean) for mean in means])) - now
+            gain = 0.0 if self._changes_nothing(row, means) else self._mean_value(row, means) - now
             found[row] = gain if gain > NOTHING * abs(now) else 0.0
         return found
+
+    def _mean_value(self, row: int, means: Array) -> float:
+        """The expected value once the mean effect of one row is known, over what it may be."""
+        return float(np.mean([self._with_mean(row, mean) for mean in means]))
+
+    def _changes_nothing(self, row: int, means: Array) -> bool:
+        """Whether no result of a test changes the allocation.
+
+        The value of the best allocation is convex in the mean of a row. One that is best at both ends is so between.
+        """
+        for mean in (means.min(), means.max()):
+            effect = self.effects.mean.copy()
+            effect[row] = mean
+            kept = float(self.gain(self.shares, effect))
+            if self._with_mean(row, mean) - kept > NOTHING * abs(kept):
+                return False
+        return True
 
     def _with_mean(self, row: int, mean: float) -> float:
         """The expected value once the mean effect of one row is known to be this."""

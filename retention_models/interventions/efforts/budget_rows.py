@@ -12,10 +12,10 @@ from scipy.special import ndtri
 from retention_models.core.arguments import require_number, require_type
 from retention_models.interventions.effects.assignment import Design
 from retention_models.interventions.efforts.effort_evidence import UNMEASURED
-from retention_models.interventions.efforts.effort_file import KINDS, refuse_rows
+from retention_models.interventions.efforts.effort_file import KINDS, plain_remedies, refuse_rows
 from retention_models.tables.engines import collect_table, column_names
 
-WHERE = "the rows"
+WHERE = "the table of rows"
 HINT = "They need effort, cost, reach, value, std_error and design, one row an offer."
 REQUIRED = ("effort", "cost", "reach", "value", "std_error", "design")
 OPTIONAL: dict[str, Any] = {"offer": "", "kind": "", "fixed_cost": 0.0, "whole": True, "cost_now": 0.0}
@@ -36,11 +36,19 @@ def read_rows(rows: Any, acquisition: Mapping[str, float] | None, level: float) 
     names = column_names(rows, WHERE)
     kinds: Any = {name: "text" if name in TEXTS else "measure" for name in (*REQUIRED, *OPTIONAL)}
     columns = {name: name for name in (*REQUIRED, *(name for name in OPTIONAL if name in names))}
-    table = collect_table(rows, columns, {name: kinds[name] for name in columns}, where=WHERE, hint=HINT)
-    for name, default in OPTIONAL.items():
-        table[name] = table[name].fillna(default) if name in table else default
+    given = {name: f"{name} as written" for name in columns if name not in TEXTS}
+    kinds |= dict.fromkeys(given.values(), "value")
+    columns |= {written: name for name, written in given.items()}
+    with plain_remedies():
+        table = collect_table(rows, columns, {name: kinds[name] for name in columns}, where=WHERE, hint=HINT)
     for name in TEXTS:
-        table[name] = table[name].astype("string").fillna("").astype(object)
+        table[name] = table[name].astype("string").fillna("").astype(object) if name in table else ""
+    for name, written in given.items():
+        unread = table[name].isna() & table[written].astype("string").fillna("").str.strip().ne("")
+        refuse_rows(table, name, unread, "must be a number, or empty", written, what="rows")
+    for name, default in OPTIONAL.items():
+        if name not in TEXTS:
+            table[name] = table[name].astype(float).fillna(float(default)) if name in table else float(default)
     table["whole"] = table["whole"].astype(bool)
     if acquisition is not None:
         table = pd.concat([table, pd.DataFrame([_acquisition(acquisition, level)])], ignore_index=True)
@@ -52,6 +60,9 @@ def _acquisition(stated: Mapping[str, float], level: float) -> dict[str, Any]:
     """Winning new customers as a row: what one is worth net of its cost."""
     require_type("acquisition", stated, Mapping)
     missing = [name for name in ACQUISITION if name not in stated]
+    unknown = [name for name in stated if name not in (*ACQUISITION, "fixed_cost", "cost_now")]
+    if unknown:
+        raise ValueError(f"acquisition names {unknown[0]!r}; it takes {', '.join(ACQUISITION)}, fixed_cost, cost_now")
     if missing:
         raise ValueError(f"acquisition has no {missing[0]!r}; it needs {', '.join(ACQUISITION)}")
     for name in ACQUISITION:
@@ -70,7 +81,7 @@ def _require_values(table: pd.DataFrame) -> None:
         refuse_rows(table, name, pd.Series(np.asarray(bad), table.index), rule, what="rows")
 
     if table.empty:
-        raise ValueError(f"{WHERE} are empty. {HINT}")
+        raise ValueError(f"{WHERE} has no row. {HINT}")
     refuse("effort", table["effort"].eq(""), "must name the effort")
     refuse("effort", table.duplicated(["effort", "offer"], keep=False), "must stand once with each offer")
     refuse("kind", ~table["kind"].isin(("", *KINDS)), f"must be one of {', '.join(KINDS)}, or empty")

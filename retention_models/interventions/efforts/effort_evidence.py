@@ -58,6 +58,8 @@ def _piece_row(effort: Effort, effect: Effect, level: float) -> dict[str, Any]:
     if effect.value is None or interval is None:
         return row
     values = (effect.value, *interval)
+    if not all(map(math.isfinite, interval)):
+        return row | {"value": effect.value}
     row |= dict(zip(VALUE, values, strict=True))
     uses = uses_of(effort, effect)
     if uses is None or effect.design == "observational":
@@ -68,7 +70,9 @@ def _piece_row(effort: Effort, effect: Effect, level: float) -> dict[str, Any]:
 def shrunken_values(efforts: Sequence[tuple[Effort, Finding]], level: float) -> pd.DataFrame:
     """The value of efforts with evidence that may decide, shrunk in units of the cost of a treated customer."""
     ranked = [(effort, found, found.law) for effort, found in efforts if found.law is not None and found.may_rank]
-    known = [(effort, found, law, cost) for effort, found, law in ranked if (cost := contact_cost(effort, found))]
+    known = [
+        (effort, found, law, cost) for effort, found, law in ranked if (cost := contact_cost(effort, found) or 0) > 0
+    ]
     y = np.array([law.estimate / cost for _, _, law, cost in known])
     s = np.array([law.std_error / cost for _, _, law, cost in known])
     kinds = [effort.kind for effort, *_ in known]
@@ -94,6 +98,13 @@ def contact_cost(effort: Effort, found: Finding) -> float | None:
     return effort.cost_per_contact if measured is None else measured
 
 
+def _cost_to_budget(cost: float | None, effort: Effort) -> float | None:
+    """Cost of a treatment as a budget pays it: a treatment that costs less than the baseline needs no money."""
+    if cost is None:
+        return None if effort.fixed_cost is None else 0.0
+    return max(cost, 0.0)
+
+
 def offer_rows(efforts: Sequence[tuple[Effort, Finding]], as_of: dt.date) -> pd.DataFrame:
     """The rows that a budget is allocated to; those without a cost or reach are named in ``attrs``."""
     rows = []
@@ -106,7 +117,7 @@ def offer_rows(efforts: Sequence[tuple[Effort, Finding]], as_of: dt.date) -> pd.
                 "effort": effort.name,
                 "kind": effort.kind,
                 "owner": effort.owner,
-                "cost": 0.0 if cost is None and effort.fixed_cost is not None else cost,
+                "cost": _cost_to_budget(cost, effort),
                 "fixed_cost": effort.fixed_cost or 0.0,
                 "reach": contacts if found.uses is None else found.uses,
                 "value": None if law is None else law.estimate,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
 
@@ -12,6 +13,8 @@ import pandas as pd
 from retention_models.core.arguments import require_whole
 from retention_models.tables.engines import collect_table, column_names
 from retention_models.tables.files import naming
+from retention_models.tables.text_files import EncodingError
+from retention_models.tables.text_forms import TwoMeaningsError
 
 KINDS = (
     "loyalty programme",
@@ -37,6 +40,7 @@ AMOUNTS = ("fixed_cost", "cost_per_contact", "contacts", "reach")
 COLUMNS = (*TEXTS, *DAYS, *AMOUNTS)
 REQUIRED = ("effort", "kind")
 NOBODY = ("?", "-", "n/a", "na", "none", "nobody", "tbd", "unknown")  # how files say that a field is not known
+NO_END = 9999  # the year of an end by which programs say that there is none
 WHERE = "the register"
 HINT = f"A register has the columns {', '.join(COLUMNS)}; only effort and kind are required."
 
@@ -52,7 +56,7 @@ def read_efforts(source: Any, *, customers: int | None, owners: Sequence[str] | 
         When a column is missing or misspelt, an effort stands twice, or a value breaks a rule. The error names column,
         effort, value and remedy.
     """
-    with naming(source):
+    with plain_remedies(), naming(source):
         names = column_names(source, WHERE)
         _require_columns(names)
         read = _read(source, names)
@@ -64,6 +68,19 @@ def read_efforts(source: Any, *, customers: int | None, owners: Sequence[str] | 
     known = efforts["fixed_cost"].notna() | per_contact.notna()
     spent = efforts["fixed_cost"].fillna(0.0) + variable.where(per_contact.notna(), 0.0)
     return efforts.assign(cost_per_year=spent.where(known))
+
+
+@contextmanager
+def plain_remedies() -> Iterator[None]:
+    """Errors of files that people write say how to write them, since their readers have no options for other forms."""
+    try:
+        yield
+    except EncodingError as error:
+        problem = str(error).partition(";")[0]
+        raise ValueError(f"{problem}; save it as UTF-8, in Excel as “CSV UTF-8”") from None
+    except TwoMeaningsError as error:
+        problem = str(error).partition(". State one")[0]
+        raise ValueError(f"{problem}. Write days like 2026-12-31, and numbers like 1234.5") from None
 
 
 def _require_columns(names: Sequence[str]) -> None:
@@ -92,6 +109,7 @@ def _read(source: Any, names: Sequence[str]) -> pd.DataFrame:
     for name, written in given.items():
         what = "a day such as 2026-12-31" if name in DAYS else "a number"
         refuse_rows(read, name, read[name].isna() & _text(read[written]).ne(""), f"must be {what}, or empty", written)
+    read["ends"] = read["ends"].where(read["ends"].dt.year != NO_END)
     others = [name for name in names if name not in COLUMNS]
     return read[[*COLUMNS, *others]].reset_index(drop=True)
 
@@ -106,12 +124,16 @@ def _require_values(read: pd.DataFrame, customers: int | None, owners: Sequence[
     if read.empty:
         raise ValueError(f"{WHERE} has no row. {HINT}")
     effort = read["effort"]
-    refuse_rows(read.assign(effort=read.index + 1), "effort", effort.eq(""), "must name the effort (row)")
-    twice = effort.str.lower().duplicated(keep=False)
+    rows = [f"row {number}" for number in range(1, len(read) + 1)]
+    unnamed = "must name the effort; name it, or delete a row that is empty"
+    refuse_rows(read.assign(effort=rows, named=effort), "effort", effort.eq(""), unnamed, "named")
+    twice = effort.map(str.casefold).duplicated(keep=False)
     refuse_rows(read, "effort", twice, "must stand once; give each row a name of its own, or delete one of them")
     kinds = f"must be one of {', '.join(KINDS)}"
     refuse_rows(read, "kind", ~read["kind"].isin(KINDS), kinds)
     if owners is not None:
+        if isinstance(owners, str):
+            raise TypeError(f"owners must be a list of names, not the text {owners!r}")
         allowed = f"must be one of the owners {', '.join(owners)}, or empty"
         refuse_rows(read, "owner", read["owner"].ne("") & ~read["owner"].isin(owners), allowed)
     for name in AMOUNTS:
@@ -136,7 +158,7 @@ def refuse_rows(
     first = read[bad].iloc[0]
     value = first[written or name]
     value = str(value.date()) if isinstance(value, pd.Timestamp) else value
-    shown = f"{value:g}" if isinstance(value, float) else repr(value)
+    shown = "nothing" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else repr(value)
     raise ValueError(
         f"{name} {rule}, which fails for {bad.sum():,} of {len(read):,} {what} (first: {first['effort']}, with {shown})"
     )

@@ -21,6 +21,7 @@ from retention_models.core.version import __version__
 from retention_models.interventions.effects.effect import Effect
 
 FORMAT = 1
+NO_LINE = "this is no line written by Register.add, which has effort, format and effect"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -72,6 +73,10 @@ def read_log(path: Path) -> tuple[list[Measurement], int]:
     ValueError
         When a line is whole and yet no effect of this version, such as money without a design. It names the line.
     """
+    if path.is_dir():
+        raise ValueError(
+            f"{path} is a folder; the effects of the register are stored in a file of that name: rename it"
+        )
     if not path.exists():
         return [], 0
     found, damaged = [], 0
@@ -85,15 +90,17 @@ def read_log(path: Path) -> tuple[list[Measurement], int]:
             continue
         try:
             found.append(_measurement(stored))
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
+        except ValueError as error:
             raise ValueError(f"{path}, line {number}: {error}") from None
+        except (TypeError, LookupError, AttributeError):
+            raise ValueError(f"{path}, line {number}: {NO_LINE}") from None
     return found, damaged
 
 
 def _measurement(stored: Any) -> Measurement:
     whole = isinstance(stored, dict) and {"effort", "effect", "format"} <= stored.keys()
     if not whole or not isinstance(stored["effect"], dict):
-        raise ValueError("this is no line written by Register.add, which has effort, format and effect")
+        raise ValueError(NO_LINE)
     if stored["format"] != FORMAT:
         raise ValueError(
             f"format {stored['format']!r} (written by version {stored.get('retention_models')}); version {__version__} "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -65,8 +66,9 @@ class Piece:
 class Finding:
     """The state of an effort, why it has it, and the money behind it.
 
-    ``law`` is that of the value per treated customer, ``uses`` the number of treatments a year; ``money`` the value of
-    a year net of all costs with its interval. ``to_decide`` is the number of customers whose test would decide.
+    ``law`` is that of the value per treated customer, None where its interval has no end. ``uses`` is the number of
+    treatments a year, and ``money`` the value of a year net of all costs with its interval. ``to_decide`` is the number
+    of customers whose test would decide.
     """
 
     state: State
@@ -150,6 +152,10 @@ def _judge(effort: Effort, pieces: list[Piece], level: float) -> Finding:
     verdicts = [_verdict(law, effort, uses, 1 - (1 - level) / len(laws)) for law in laws if law]
     state, reason = _together([verdict for verdict, _ in verdicts], [why for _, why in verdicts])
     shown = pooled.law if pooled else newest(deciding).main.value_law
+    if shown is not None and not all(map(math.isfinite, shown.interval(level))):
+        shown = None
+        endless = f"the {100 * level:.3g} % interval of its value has no end: too few customers were tested"
+        reason = endless if state == "undecided" and reason != CONTRADICTION else reason
     return Finding(
         state=state,
         reason=reason,

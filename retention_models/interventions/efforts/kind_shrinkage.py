@@ -24,7 +24,8 @@ def shrink_by_kind(estimates: Array, std_errors: Array, kinds: Sequence[str], le
     """The shrunken effects: ``shrunk, shrunk_lower, shrunk_upper`` and ``pool``, the rows whose mean they are near.
 
     A kind with at least 5 rows is a pool of its own; the rows of other kinds are shrunk towards the mean of all. Fewer
-    than 4 rows in all cannot tell how much effects differ: they stay as they are, and ``pool`` says so.
+    than 4 rows in all cannot tell how much effects differ: they stay as they are, and ``pool`` says so. So does a row
+    whose standard error is 0 or infinite.
     """
     z = -float(ndtri((1 - level) / 2))
     table = pd.DataFrame(
@@ -35,7 +36,7 @@ def shrink_by_kind(estimates: Array, std_errors: Array, kinds: Sequence[str], le
             "shrunk_upper": estimates + z * std_errors,
         }
     )
-    for pool, members, rows in _pools(kinds):
+    for pool, members, rows in _pools(kinds, std_errors):
         found = shrink(estimates[rows], std_errors[rows], level)
         for name, values in (("shrunk", found.estimate), ("shrunk_lower", found.lower), ("shrunk_upper", found.upper)):
             table.loc[members, name] = values[np.isin(rows, members)]
@@ -52,21 +53,22 @@ def draw_by_kind(
     """
     found = estimates + std_errors * rng.standard_normal((draws, len(estimates)))
     unmeasured = {}
-    for pool, members, rows in _pools(kinds):
+    for pool, members, rows in _pools(kinds, std_errors):
         drawn = shrunken_draws(estimates[rows], std_errors[rows], draws, rng)
         found[:, members] = drawn[:, :-1][:, np.isin(rows, members)]
         unmeasured[pool] = drawn[:, -1]
     return found, unmeasured
 
 
-def _pools(kinds: Sequence[str]) -> Iterator[tuple[str, NDArray[np.intp], NDArray[np.intp]]]:
+def _pools(kinds: Sequence[str], std_errors: Array) -> Iterator[tuple[str, NDArray[np.intp], NDArray[np.intp]]]:
     """Each pool: its name, the rows that are shrunk in it, and all rows that it learns from."""
-    if len(kinds) < FEWEST:
+    usable = np.flatnonzero((std_errors > 0) & np.isfinite(std_errors))
+    if len(usable) < FEWEST:
         return
-    names, count = np.unique(np.asarray(kinds, dtype=str), return_counts=True)
+    kind = np.asarray(kinds, dtype=str)[usable]
+    names, count = np.unique(kind, return_counts=True)
     large = names[count >= FEWEST_OF_KIND]
     for name in large:
-        own = np.flatnonzero(np.asarray(kinds) == name)
+        own = usable[kind == name]
         yield str(name), own, own
-    rest = np.flatnonzero(~np.isin(np.asarray(kinds), large))
-    yield ALL_KINDS, rest, np.arange(len(kinds))
+    yield ALL_KINDS, usable[~np.isin(kind, large)], usable

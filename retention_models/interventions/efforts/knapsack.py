@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -43,9 +45,13 @@ class Knapsack:
         net = gain - np.where(self._opened, 0.0, self.fixed_cost)
         objective = np.concatenate([-net, self.fixed_cost[self._opened]])
         most = np.concatenate([allowed, np.ones(len(objective) - len(gain))]).astype(float)
-        found = milp(objective, integrality=whole, bounds=Bounds(0, most), constraints=constraints, options=EXACT)
+        bounds = Bounds(0, most)
+        with _without_output():
+            found = milp(objective, integrality=whole, bounds=bounds, constraints=constraints, options=EXACT)
         if found.x is None:
-            raise ValueError(f"no allocation meets all limits: {found.message}")
+            raise ValueError(
+                "no allocation meets all limits, not even one that spends nothing; raise the bounds below 0"
+            )
         shares = np.asarray(found.x[: len(self.cost)], dtype=float)
         return np.where(self.whole, np.round(shares), np.clip(shares, 0, 1))
 
@@ -72,6 +78,24 @@ class Knapsack:
             only_if[place, opened], only_if[place, rows + place] = 1, -1
             found.append(LinearConstraint(only_if, ub=0))
         return found, np.concatenate([self.whole.astype(np.int64), np.ones(len(opened), dtype=np.int64)])
+
+
+@contextlib.contextmanager
+def _without_output() -> Iterator[None]:
+    """Drop the debugging line that HiGHS prints past all options; notebooks would show it to their readers."""
+    try:
+        kept = os.dup(1)
+    except OSError:  # there is no standard output
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(nowhere)
+        os.close(kept)
 
 
 def limit_rows(

@@ -90,11 +90,13 @@ def allocate_offers(cost: ArrayLike | pd.DataFrame, gain: ArrayLike | pd.DataFra
     if isinstance(gain, pd.DataFrame) and isinstance(cost, pd.DataFrame):
         if set(cost.columns) != set(gain.columns) or not cost.index.equals(gain.index):
             raise ValueError("cost and gain must have the same columns and the same index")
+        if not gain.columns.is_unique or not cost.columns.is_unique:
+            raise ValueError("each offer must have a column of its own name in cost and in gain")
         cost = cost[list(gain.columns)]
-    gains = np.asarray(gain, dtype=float)
+    gains = _numbers("gain", gain)
     if gains.ndim != 2 or not gains.size:
         raise ValueError(f"gain must have a row a customer and a column an offer; got the shape {gains.shape}")
-    costs = np.asarray(cost, dtype=float)
+    costs = _numbers("cost", cost)
     if costs.shape not in (gains.shape, gains.shape[1:]):
         raise ValueError(f"cost must have the shape {gains.shape} or {gains.shape[1:]}; got {costs.shape}")
     for name, values in (("cost", costs), ("gain", gains)):
@@ -104,6 +106,13 @@ def allocate_offers(cost: ArrayLike | pd.DataFrame, gain: ArrayLike | pd.DataFra
             raise ValueError(f"{name} must be {rule}, which fails for {bad.sum():,} of {values.size:,} values")
     frame = gain if isinstance(gain, pd.DataFrame) else pd.DataFrame(gains)
     return _allocate(np.broadcast_to(costs, gains.shape), gains, float(budget), frame.index, list(frame.columns))
+
+
+def _numbers(name: str, values: ArrayLike | pd.DataFrame) -> Array:
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must hold numbers only, in rows of the same length") from None
 
 
 def _allocate(cost: Array, gain: Array, budget: float, index: pd.Index, names: list[Any]) -> OfferAllocation:

@@ -9,6 +9,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from retention_models.interventions.efforts.effort_file import plain_remedies
 from retention_models.tables.engines import open_table
 from retention_models.tables.files import naming
 from retention_models.tables.frames import collect, count_distinct
@@ -33,21 +34,24 @@ def count_overlap(contacts: Any, as_of: dt.date) -> pd.DataFrame:
         When a column is missing, there are more than 60 efforts, or no contact lies in that year.
     """
     kinds: Any = {"customer_id": "id", "effort": "text", "date": "day"}
-    where, hint = "the contacts", "They need customer_id, effort and date, one row a contact."
-    with naming(contacts):
+    where, hint = "the table of contacts", "It needs customer_id, effort and date, one row a contact."
+    with plain_remedies(), naming(contacts):
         rows = open_table(contacts, {name: name for name in COLUMNS}, kinds, where=where, hint=hint).lazy()
     first, last = as_of - YEAR, as_of + dt.timedelta(days=1)
     rows = rows.filter(nw.col("date") > dt.datetime.combine(first, dt.time()))
     rows = rows.filter(nw.col("date") < dt.datetime.combine(last, dt.time()))
-    efforts = sorted(collect(rows.select("effort").unique())["effort"].dropna().astype(str))
+    written = sorted(collect(rows.select("effort").unique())["effort"].dropna().astype(str))
+    names = {name.lower(): name for name in reversed(written)}  # one effort, in capitals or not
+    efforts = [names[name] for name in sorted(names, key=names.__getitem__)]
+    rows = rows.with_columns(nw.col("effort").str.to_lowercase())
     if not efforts:
-        raise ValueError(f"{where} have no row with an effort in the year up to {as_of}; state another as_of")
+        raise ValueError(f"{where} has no row with an effort in the year up to {as_of}; state another as_of")
     if len(efforts) > MOST:
-        raise ValueError(f"{where} have {len(efforts)} efforts; overlaps are counted for at most {MOST}: name fewer")
+        raise ValueError(f"{where} has {len(efforts)} efforts; overlaps are counted for at most {MOST}: name fewer")
     each = rows.select("customer_id", "effort").unique()
     bit = nw.lit(0)
     for place, name in enumerate(efforts):
-        bit = bit + nw.when(nw.col("effort") == name).then(nw.lit(2**place)).otherwise(nw.lit(0))
+        bit = bit + nw.when(nw.col("effort") == name.lower()).then(nw.lit(2**place)).otherwise(nw.lit(0))
     patterns = each.with_columns(bit.alias("bit")).group_by("customer_id").agg(nw.col("bit").sum().alias("pattern"))
     counted = count_distinct(patterns, ["pattern"], customers=nw.len())
     member = (counted["pattern"].to_numpy(dtype=np.int64)[:, None] >> np.arange(len(efforts))) & 1

@@ -113,8 +113,8 @@ class Register(Presentation):
         pandas.DataFrame
             One row a group: ``efforts``, ``cost_per_year`` (of the efforts whose cost is known), ``cost_unknown``
             (number of the others), and ``annual_value`` with its interval: the sum over efforts with money, if they do
-            not overlap and were measured on different customers. By a group other than the state, the cost of each
-            state has a column of its own.
+            not overlap and were measured on different customers. By a group other than the state, stale values are left
+            out of the sum, and the cost of each state has a column of its own.
 
         Raises
         ------
@@ -125,7 +125,7 @@ class Register(Presentation):
         table = self.table.assign(**{by: lambda frame: frame[by].replace("", NOT_STATED)})
         order = [state for state in STATES if table["state"].eq(state).any()]
         names = order if by == "state" else sorted(table[by].unique())
-        rows = {name: self._sums(table[table[by] == name]) for name in names}
+        rows = {name: self._sums(table[table[by] == name], stale=by == "state") for name in names}
         found = pd.DataFrame.from_dict(rows, orient="index").rename_axis(by)
         found = found.astype({"efforts": int, "cost_unknown": int} | dict.fromkeys(ANNUAL, "Float64"))
         if by != "state":
@@ -135,10 +135,11 @@ class Register(Presentation):
         found.attrs["currency"] = self.currency
         return found
 
-    def _sums(self, table: pd.DataFrame) -> dict[str, Any]:
+    def _sums(self, table: pd.DataFrame, *, stale: bool) -> dict[str, Any]:
         cost = table["cost_per_year"]
         sums = {"efforts": len(table), "cost_per_year": float(cost.sum()), "cost_unknown": int(cost.isna().sum())}
-        return sums | dict(zip(ANNUAL, self._sum_of_values(table.index), strict=True))
+        counted = table.index if stale else table.index[table["state"] != "stale"]
+        return sums | dict(zip(ANNUAL, self._sum_of_values(counted), strict=True))
 
     def _sum_of_values(self, names: Iterable[str]) -> tuple[Any, Any, Any]:
         """The sum of the values of efforts with money, and its interval if they are independent."""

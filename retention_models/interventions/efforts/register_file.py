@@ -40,7 +40,8 @@ def read_register(
         ``effort`` (its name, which is the ``intervention`` of its effects) and ``kind`` are required. Optional:
         ``department, owner, contact_point, population`` (the kind of customer it is for), ``started, ends,
         review_date``, ``fixed_cost`` (a year), ``cost_per_contact``, ``contacts`` (a year; by default the reach),
-        ``reach`` (customers a year), and ``evidence`` (path of stored effects, or name of a report).
+        ``reach`` (customers a year), and ``evidence`` (path of stored effects, or name of a report). An end in the
+        year 9999 is none.
     customers
         Number of customers of the company; no effort may reach more. By default not checked.
     owners
@@ -132,11 +133,14 @@ def _of_department(efforts: pd.DataFrame, department: str) -> pd.DataFrame:
 
 def _stored(effort: str, evidence: str, register: Path | None) -> list[Measurement]:
     """The effects that the evidence of an effort names; a report that is no file of effects holds none."""
-    if not evidence.endswith((".json", ".jsonl")):
+    if not evidence.lower().endswith((".json", ".jsonl")):
         return []
     path = (register.parent if register else Path()) / evidence
     if not path.exists():
         raise ValueError(f"evidence of {effort}: there is no file {path}; correct the path, or leave it empty")
-    if path.suffix == ".jsonl":
+    if path.suffix.lower() == ".jsonl":
         return [replace(each, effort=effort) for each in read_log(path)[0]]
-    return [Measurement(effort, Effect.from_json(path))]
+    try:
+        return [Measurement(effort, Effect.from_json(path))]
+    except ValueError as error:
+        raise ValueError(f"evidence of {effort}: {path}: {error}") from None

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import linprog
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 import retention_models as rm
 from retention_models.interventions.effects.full_scale import loss_of_deciding
@@ -229,7 +229,7 @@ def test_a_register_is_allocated_as_its_offers(effect):
         ({"budget": -1}, "budget must be"),
         ({"design": ""}, "design is missing although there is money; state randomised.*1 of 2"),
         ({"design": "guess"}, "design must be one of"),
-        ({"cost": None}, r"cost must be stated, 0 or more.*first: a, with nan"),
+        ({"cost": None}, r"cost must be stated, 0 or more.*first: a, with nothing"),
         ({"reach": 0}, "reach must be above 0"),
         ({"std_error": None}, "std_error must be stated with a value"),
         ({"effort": "b"}, "effort must stand once with each offer, which fails for 2 of 2"),
@@ -260,3 +260,75 @@ def test_the_same_seed_gives_the_same_allocation():
     table = rows(*((f"e{i}", 1.0, 100, 0.2 * i, 0.4, "randomised") for i in range(5)))
     first, second = (rm.allocate_budget(table, 300, draws=20, rng=4).table for _ in range(2))
     pd.testing.assert_frame_equal(first, second)
+
+
+def test_the_solver_writes_nothing_that_a_page_would_show(capfd):
+    rng = np.random.default_rng(5)
+    cost, reach = rng.uniform(0.1, 3, 20), rng.integers(1_000, 20_000, 20)
+    frame = rows(*zip(range(20), cost, reach, rng.normal(0.1, 0.5, 20), [0.2] * 20, ["randomised"] * 20, strict=True))
+    for budget in (20_000, 25_000, 30_000, 35_000):
+        rm.allocate_budget(frame.assign(effort=frame["effort"].astype(str)), budget, draws=50)
+    assert capfd.readouterr().out == ""
+
+
+def test_exact_rows_stay_as_they_are_while_others_are_shrunk():
+    errors = [0.2, 0.2, 0.2, 0.2, 0.0]
+    frame = rows(
+        *[
+            (name, 1.0, 100, value, error, "randomised")
+            for name, value, error in zip("abcde", range(5), errors, strict=True)
+        ]
+    )
+    found = rm.allocate_budget(frame, 500, draws=5).table.droplevel("offer")["expected_value"]
+    assert found["e"] == 400
+    assert found["b"] > 100
+
+
+@pytest.mark.parametrize("name", ["cost", "reach", "value", "std_error", "fixed_cost", "whole", "cost_now"])
+def test_no_number_that_cannot_be_read_is_taken_for_a_missing_one(name):
+    frame = rows(("a", 1.0, 100, 1.0, 0.1, "randomised")).assign(**{name: "about 5"})
+    with pytest.raises(ValueError, match=rf"{name} must be a number, or empty, .*with 'about 5'"):
+        rm.allocate_budget(frame, 500)
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        ({"a": 1.0}, r"limits\['calls'\] must be \(weights by effort, bound\)"),
+        (({"a": "x"}, 5), r"limits\['calls'\] must be a finite number; got 'x'"),
+        (({"a": 1.0}, math.nan), r"limits\['calls'\] must be a finite number; got nan"),
+        (({"a": 1.0}, -1), "not even one that spends nothing"),
+    ],
+)
+def test_a_limit_that_is_none_is_refused_in_plain_words(limit, message):
+    with pytest.raises(ValueError, match=message):
+        rm.allocate_budget(rows(("a", 1.0, 100, 1.0, 0.1, "randomised")), 500, limits={"calls": limit})
+
+
+def test_acquisition_refuses_a_misspelt_number():
+    stated = {"value": 12.0, "value_lower": 11.0, "value_upper": 13.0, "cost": 10.0, "reach": 500, "fixed": 3}
+    with pytest.raises(ValueError, match="acquisition names 'fixed'"):
+        rm.allocate_budget(rows(("a", 1.0, 100, 1.0, 0.1, "randomised")), 500, acquisition=stated)
+
+
+def test_offers_refuse_text_and_two_columns_of_one_name():
+    with pytest.raises(ValueError, match="cost must hold numbers only"):
+        rm.interventions.allocate_offers(["cheap"], [[1.0]], 5)
+    twice = pd.DataFrame([[1.0, 2.0]], columns=["mail", "mail"])
+    with pytest.raises(ValueError, match="a column of its own name"):
+        rm.interventions.allocate_offers(twice, twice, 5)
+
+
+def test_a_test_is_worth_the_mean_over_its_results_also_where_most_change_nothing():
+    frame = rows(("a", 1.0, 100, 0.1, 0.3, "randomised"), ("b", 1.0, 100, 5.0, 0.3, "randomised"))
+    found = rm.allocate_budget(frame, 500, draws=5).table.droplevel("offer")["value_of_test"]
+    spread = 0.3 / math.sqrt(2)
+    means = 0.1 + spread * np.sort(ndtri_means(16))
+    assert found["a"] == pytest.approx(100 * (np.maximum(means, 0).mean() - 0.1), rel=0.05)
+    assert found["b"] == 0
+
+
+def ndtri_means(parts):
+    """Means of equally probable parts of a normal distribution, from a fine grid."""
+    fine = ndtri((np.arange(parts * 1_000) + 0.5) / (parts * 1_000))
+    return fine.reshape(parts, -1).mean(axis=1)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import retention_models as rm
+from retention_models.interventions.efforts.effort_log import read_log
 
 WRITER = """
 import sys
@@ -101,3 +102,15 @@ def test_a_whole_line_that_is_no_effect_is_refused_by_its_number(path, mail, cha
     path.with_suffix(".jsonl").write_text(json.dumps(line) + "\n")
     with pytest.raises(ValueError, match=message):
         read(path)
+
+
+@pytest.mark.parametrize("line", ['{"effort": "m", "format": 1, "effect": {"effect": [1]}}', "[1, 2]", "3"])
+def test_a_line_of_another_program_is_named_in_plain_words(tmp_path, line):
+    (tmp_path / "efforts.jsonl").write_text(f"{line}\n")
+    with pytest.raises(ValueError, match=r"line 1: this is no line written by Register\.add"):
+        read_log(tmp_path / "efforts.jsonl")
+
+
+def test_a_folder_in_place_of_the_trail_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="is a folder"):
+        read_log(tmp_path)

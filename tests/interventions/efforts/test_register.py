@@ -282,3 +282,96 @@ def test_a_file_and_a_frame_give_the_same_register(efforts, tmp_path):
     efforts.to_csv(tmp_path / "efforts.csv", index=False)
     of_file = rm.read_register(tmp_path / "efforts.csv", as_of=dt.date(2026, 6, 30))
     pd.testing.assert_frame_equal(of_file.table, rm.read_register(efforts, as_of=AS_OF).table)
+
+
+def endless(name):
+    """An effect whose interval has no end: five orders of the assignment tell nothing at 95 %."""
+    ends = (-np.inf, -0.2, 0.1, 0.4, 1.0), (1.0, 1.4, 1.8, 2.0, np.inf)
+    law = rm.interventions.effects.laws.Permutation(1.0, 0.2, *ends)
+    return measured(name, 1.0, 0.2, value_law=law, value_lower=None, value_upper=None)
+
+
+def test_an_interval_without_an_end_is_no_money_that_a_budget_may_trust(efforts):
+    found = rm.read_register(efforts, as_of=AS_OF).add(endless("letter"))
+    row = found.table.loc["letter"]
+    assert row["state"] == "undecided"
+    assert "has no end" in row["reason"]
+    assert pd.isna(row["annual_value"])
+    assert found.offers.set_index("effort")["value"].isna()["letter"]
+    assert not np.isinf(found.evidence[["value_lower", "value_upper"]].astype(float)).any().any()
+
+
+def test_effects_without_error_and_costs_below_zero_leave_the_tables_whole(efforts):
+    found = rm.read_register(efforts, as_of=AS_OF)
+    names = ["letter", "coupon", "e-mail", "club", "join"]
+    found = found.add([measured(name, 0.1 * i, 0.0 if i == 0 else 0.2) for i, name in enumerate(names)])
+    assert found.shrunk().loc["letter", ["pool", "shrunk"]].tolist() == ["not shrunk", 0.0]
+    found = found.add(measured("ceiling", 1.0, 0.2, cost=-0.3))
+    assert "ceiling" in found.shrunk().attrs["without_cost"]
+    assert found.offers.set_index("effort")["cost"]["ceiling"] == 0
+
+
+def test_an_end_in_the_year_9999_is_none(tmp_path):
+    path = tmp_path / "efforts.csv"
+    path.write_text("effort,kind,started,ends\nmail,e-mail,2025-01-01,9999-12-31\n", encoding="utf-8")
+    found = rm.read_register(path, as_of=AS_OF)
+    assert found.gaps.loc["mail", "ends"]
+    assert rm.plots.plot_effort_calendar(found.calendar).get_title(loc="left") is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "message"),
+    [
+        ("effort,kind\nM\u00e4iling,e-mail\n", "cp1252", "save it as UTF-8"),
+        ('effort,kind,reach\nmail,e-mail,"20,000"\n', "utf-8", "can mean two things.*numbers like 1234.5"),
+        ("effort,kind,started\nmail,e-mail,01/03/2025\n", "utf-8", "can mean two things.*days like 2026-12-31"),
+        ("effort,kind\nmail,e-mail\n,\n", "utf-8", r"must name the effort; .*\(first: row 2, with ''\)"),
+        ("effort,kind\nSTRASSE,e-mail\nstra\u00dfe,print\n", "utf-8", "must stand once"),
+    ],
+)
+def test_a_file_as_people_write_it_is_refused_with_a_remedy_that_exists(tmp_path, text, encoding, message):
+    path = tmp_path / "efforts.csv"
+    path.write_text(text, encoding=encoding)
+    with pytest.raises(ValueError, match=message) as refused:
+        rm.read_register(path)
+    assert "State one" not in str(refused.value)
+    assert "encoding=" not in str(refused.value)
+
+
+def test_owners_are_a_list_and_damaged_evidence_is_named(efforts, tmp_path):
+    with pytest.raises(TypeError, match="owners must be a list of names"):
+        rm.read_register(efforts, owners="Ann")
+    (tmp_path / "x.json").write_text("{}")
+    efforts["evidence"] = str(tmp_path / "x.json")
+    with pytest.raises(ValueError, match=r"evidence of letter: .*x\.json: "):
+        rm.read_register(efforts)
+
+
+def test_a_register_without_costs_has_no_budget_and_says_what_to_fill_in():
+    bare = rm.read_register(pd.DataFrame({"effort": ["mail"], "kind": ["e-mail"]}), as_of=AS_OF)
+    with pytest.raises(ValueError, match="no effort of the register has both a cost and a reach; fill in"):
+        rm.allocate_budget(bare, 500)
+
+
+def test_stale_values_are_summed_in_their_state_only(efforts):
+    found = rm.read_register(efforts, as_of=AS_OF)
+    found = found.add([*CASES["letter"][0], *CASES["students"][0]])
+    assert found.money().loc["stale", "annual_value"] == pytest.approx(10_000)
+    assert found.money("department").loc["CRM", "annual_value"] == pytest.approx(10_000)
+    assert found.totals()["annual_value"].tolist() == pytest.approx([10_000])
+
+
+def test_contacts_in_capitals_are_the_same_effort(efforts):
+    rows = [(1, "letter"), (1, "Letter"), (2, "LETTER"), (2, "coupon"), (3, "coupon")]
+    contacts = pd.DataFrame(rows, columns=["customer_id", "effort"]).assign(date="2026-06-01")
+    for frame in (contacts, pl.from_pandas(contacts)):
+        found = rm.read_register(efforts, as_of=AS_OF, contacts=frame).overlap
+        assert found.to_numpy().tolist() == [[2, 1], [1, 2]]
+        assert found.attrs["in_several"] == 1
+
+
+def test_the_picture_counts_no_row_that_may_not_decide(efforts):
+    found = rm.read_register(efforts, as_of=AS_OF)
+    found = found.add([effect for name in ("letter", "coupon", "students", "broken") for effect in CASES[name][0]])
+    ax = rm.plots.plot_efforts(found.evidence)
+    assert "1 of 14 rows above their costs, 1 below, 10 without money" in ax.get_title(loc="left")
