@@ -184,6 +184,7 @@ def of_tests():
         panel, stores.launches, panel_unit="store", outcome="orders", assigned_by="rule"
     )
     of_efforts = [
+        rm.read_contacts(stores.transactions.assign(kind="visit")),
         rolled._averages,
         rolled._averages.group_time,
         stores,

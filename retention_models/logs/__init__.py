@@ -22,6 +22,11 @@ and ``read_contracts`` check it and count the rows that they set aside. ``summar
 - ``active_customers``: active customers by tenure, also with mean prices; ``active_contracts``, one row each
 - ``with_events``: a retention table with the month of each renewal, and what happened then
 
+**Contacts**
+
+- ``read_contacts``: memberships, messages, complaints, visits and whatever else touched customers, as ``Contacts``
+- ``customer_features``: what was known of each customer strictly before a day
+
 From the rows of a log to the table that models need:
 
 >>> import pandas as pd

@@ -98,7 +98,11 @@ NOTHING_STATED = Stated()
 
 
 class TwoMeaningsError(ValueError):
-    """Two forms read the same values differently."""
+    """Two forms read the same values differently; ``problem`` says which, without the remedy."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"{problem}. State one of them")
+        self.problem = problem
 
 
 def is_telling(form: str) -> bool:
@@ -300,7 +304,7 @@ def _best(rows: DuckDBPyRelation, readers: Mapping[str, str], given: str, option
             mine, its = (str(differ[name]).removesuffix(" 00:00:00") for name in ("mine", "its"))
             raise TwoMeaningsError(
                 f"column {given!r} has values such as {differ['value']!r} in {differ['n']:,} of {n:,} rows, which can "
-                f"mean two things: {mine} with {first}, or {its} with {other}. State one of them"
+                f"mean two things: {mine} with {first}, or {its} with {other}"
             )
         alone = _one_row(both.filter("mine IS NULL AND its IS NOT NULL"), EXAMPLE)
         if alone["n"] > MIXED * n:

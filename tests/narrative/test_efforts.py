@@ -128,7 +128,7 @@ def test_no_headline_cuts_an_effort_that_is_funded_in_full():
     cheap = [replace(each.effect, cost=0.2) for each in register.measurements]
     register = replace(register, measurements=()).add(cheap)
     answer = budget_answer(rm.allocate_budget(register, 50_000, draws=20))
-    assert answer.headline == "Spend 4,000 on “letter” and “mail”."
+    assert answer.headline == "Spend 20,000 on “letter” and “mail”."
 
 
 def test_a_budget_that_earns_less_than_today_is_no_reason_to_stop():

@@ -93,9 +93,12 @@ def shrunken_values(efforts: Sequence[tuple[Effort, Finding]], level: float) -> 
 
 
 def contact_cost(effort: Effort, found: Finding) -> float | None:
-    """What a treated customer costs: as measured, otherwise as the register says; None if nothing is stated."""
+    """What a treated customer costs: as the register says, otherwise as measured; None if nothing is stated.
+
+    What is spent today is known by the register, so that both are counted alike.
+    """
     measured = found.main.cost if found.main else None
-    return effort.cost_per_contact if measured is None else measured
+    return measured if effort.cost_per_contact is None else effort.cost_per_contact
 
 
 def _cost_to_budget(cost: float | None, effort: Effort) -> float | None:

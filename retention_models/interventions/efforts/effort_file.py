@@ -75,12 +75,10 @@ def plain_remedies() -> Iterator[None]:
     """Errors of files that people write say how to write them, since their readers have no options for other forms."""
     try:
         yield
-    except EncodingError as error:
-        problem = str(error).partition(";")[0]
-        raise ValueError(f"{problem}; save it as UTF-8, in Excel as “CSV UTF-8”") from None
+    except EncodingError:
+        raise ValueError(f"{WHERE} is not written in UTF-8; save it as UTF-8, in Excel as “CSV UTF-8”") from None
     except TwoMeaningsError as error:
-        problem = str(error).partition(". State one")[0]
-        raise ValueError(f"{problem}. Write days like 2026-12-31, and numbers like 1234.5") from None
+        raise ValueError(f"{error.problem}. Write days like 2026-12-31, and numbers like 1234.5") from None
 
 
 def _require_columns(names: Sequence[str]) -> None:

@@ -242,9 +242,9 @@ class Register(Presentation):
     def offers(self) -> pd.DataFrame:
         """The rows that ``allocate_budget`` takes: one an effort whose cost and reach are known.
 
-        Columns ``effort, kind, owner, cost`` (per treatment), ``fixed_cost, reach`` (treatments a year), ``value`` (per
-        treatment, net of its cost), ``std_error``, ``cost_now`` (its cost a year if it runs) and ``design``. The value
-        is missing where no evidence may decide.
+        Columns ``effort, kind, owner, cost`` (per treatment, as written, otherwise as measured), ``fixed_cost, reach``
+        (treatments a year), ``value`` (per treatment, net of all costs measured), ``std_error``, ``cost_now``
+        (its cost a year if it runs) and ``design``. The value is missing where no evidence may decide.
         ``attrs["without_cost"]`` names the efforts that are left out.
         """
         return offer_rows([(self._records[name], found) for name, found in self._findings.items()], self.as_of)

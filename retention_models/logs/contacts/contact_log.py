@@ -131,11 +131,11 @@ def read_contacts(
     --------
     >>> import pandas as pd
     >>> import retention_models as rm
-    >>> rows = pd.DataFrame({"who": [1, 1, 2, None], "day": ["2026-01-05"] * 4, "what": ["mail", "visit", "mail", "mail"]})
+    >>> rows = pd.DataFrame({"who": [1, 1, 2, None], "day": "2026-01-05", "what": ["mail", "visit", "mail", "mail"]})
     >>> rm.read_contacts(rows, customer_id="who", date="day", kind="what", max_set_aside=0.5)
     3 contacts from 2026-01-05 to 2026-01-05.
-    - mail: 2
-    - visit: 1
+    mail: 2
+    visit: 1
     Set aside: 1 row without a customer_id.
     """
     require_number("max_set_aside", max_set_aside, 0, 1)
@@ -161,7 +161,9 @@ def read_contacts(
     rows = int(facts["rows"])
     hint = unread_hint(source, columns, kinds, forms, ["date"] if NO_DATE in set_aside else [])
     if rows == sum(set_aside.values()):
-        raise ValueError(f"no row of {WHERE} can be used: {counted(set_aside)}{hint}" if rows else f"{WHERE} have no rows")
+        raise ValueError(
+            f"no row of {WHERE} can be used: {counted(set_aside)}{hint}" if rows else f"{WHERE} have no rows"
+        )
     check = check_rows_that_count(set_aside, rows, max_set_aside, hint=hint)
     counting = settle(frame, facts, columns, time_zone).filter(~faulty)
     if assignment is not None:
@@ -207,16 +209,17 @@ def _count_faults(frame: Any, faults: Mapping[str, nw.Expr]) -> dict[str, int]:
 
 def _count_kinds(rows: Any) -> dict[str, int]:
     """The number of rows of each kind."""
-    table = count_distinct(rows.lazy(), ["kind"], rows=nw.len()).sort_values(["rows", "kind"], ascending=[False, True])
-    return {str(name): int(number) for name, number in zip(table["kind"], table["rows"], strict=True)}
+    table = count_distinct(rows.lazy(), ["kind"], number=nw.len())
+    table = table.sort_values(["number", "kind"], ascending=[False, True])
+    return {str(name): int(number) for name, number in zip(table["kind"], table["number"], strict=True)}
 
 
 def _require_assignment(rows: Any, column: str) -> None:
     """A ValueError unless each row says who decided, in one of four words."""
-    table = count_distinct(rows.lazy(), ["assignment"], rows=nw.len())
+    table = count_distinct(rows.lazy(), ["assignment"], number=nw.len())
     bad = table[~table["assignment"].isin(WORDS)]
     if len(bad):
         raise ValueError(
-            f"{column} must be one of {', '.join(WORDS)}, which fails for {int(bad['rows'].sum()):,} rows (first: "
+            f"{column} must be one of {', '.join(WORDS)}, which fails for {int(bad['number'].sum()):,} rows (first: "
             f"{bad['assignment'].iloc[0]!r})"
         )

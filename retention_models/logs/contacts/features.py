@@ -48,11 +48,12 @@ def customer_features(log: Any, contacts: Any = None, *, as_of: str | dt.date) -
     --------
     >>> import pandas as pd
     >>> import retention_models as rm
-    >>> log = pd.DataFrame({"customer_id": [1, 1, 2], "date": ["2026-01-05", "2026-03-02", "2026-03-09"], "amount": 9.0})
-    >>> rm.logs.customer_features(log, as_of="2026-03-09")[["orders", "tenure", "recency", "orders_13", "amount_13"]]
-                 orders  tenure  recency  orders_13  amount_13
+    >>> days = ["2026-01-05", "2026-03-02", "2026-03-09"]
+    >>> log = pd.DataFrame({"customer_id": [1, 1, 2], "date": days, "amount": 9.0})
+    >>> rm.logs.customer_features(log, as_of="2026-03-09")[["orders", "tenure", "recency", "amount_13"]]
+                 orders  tenure  recency  amount_13
     customer_id
-    1                 2     9.0      1.0          2       18.0
+    1                 2     9.0      1.0       18.0
     """
     day = read_day("as_of", as_of)
     known = log if isinstance(log, Transactions) else read_transactions(log)

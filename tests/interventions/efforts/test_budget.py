@@ -223,6 +223,16 @@ def test_a_register_is_allocated_as_its_offers(effect):
     assert "earn" in str(found)
 
 
+def test_money_of_today_and_of_the_plan_are_counted_alike(effect):
+    """A coupon costs more than its letter, but the register knows what is spent today."""
+    efforts = pd.DataFrame({"effort": ["coupon"], "kind": ["discount"], "reach": [100], "cost_per_contact": [1.0]})
+    money = {"value": 1.0, "value_lower": 0.5, "value_upper": 1.5, "cost": 3.0}
+    register = rm.read_register(efforts, as_of="2026-01-01").add(effect(intervention="coupon", **money))
+    found = rm.allocate_budget(register, 100, draws=10)
+    assert found.moves["change"].tolist() == [0.0]
+    assert found.chance_of_gain == 0.5  # nothing changes
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

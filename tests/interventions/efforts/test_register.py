@@ -302,6 +302,7 @@ def test_an_interval_without_an_end_is_no_money_that_a_budget_may_trust(efforts)
 
 
 def test_effects_without_error_and_costs_below_zero_leave_the_tables_whole(efforts):
+    efforts.loc[efforts["effort"] == "ceiling", "cost_per_contact"] = np.nan  # known by its test only
     found = rm.read_register(efforts, as_of=AS_OF)
     names = ["letter", "coupon", "e-mail", "club", "join"]
     found = found.add([measured(name, 0.1 * i, 0.0 if i == 0 else 0.2) for i, name in enumerate(names)])
