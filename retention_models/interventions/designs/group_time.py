@@ -122,16 +122,14 @@ class GroupTime(Presentation):
         """The averages of the effects that follow from sums and weights."""
         effects, own = self.effects(total, weight), weight[..., self.treated]
         starts, periods = self.starts[self.treated], self.periods
-        since = np.arange(periods) - starts[:, None]
-        post = since >= 0
+        post = np.arange(periods) >= starts[:, None]
         group = _mean(effects, np.broadcast_to(post, effects.shape) * 1.0, -1)
         simple = self.simple(total, weight)
         calendar = _mean(effects, own[..., None] * post, -2)
-        event = np.full((*weight.shape[:-1], 2 * periods - 1), np.nan)
-        for e in range(1 - periods, periods):
-            cells = since == e
-            if cells.any():
-                event[..., e + periods - 1] = _mean(_flat(effects), _flat(own[..., None] * cells), -1)
+        place = np.arange(1 - periods, periods) + starts[:, None]  # the period of each cohort since its launch
+        inside = (place >= 0) & (place < periods)
+        shifted = effects[..., np.arange(len(starts))[:, None], np.clip(place, 0, periods - 1)]
+        event = _mean(shifted, own[..., None] * inside, -2)
         return Aggregates(simple, group, event, calendar)
 
     def simple(self, total: Array, weight: Array) -> Array:
