@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from retention_models.core.dates import unit_name, unit_plural
+from retention_models.core.formatting import number_of
 from retention_models.plots.descriptions import course, interval, listing, named, number, percent
 from retention_models.plots.style import (
     ACTUAL,
@@ -237,7 +238,7 @@ def _describe_retention(matrix: pd.DataFrame, together: pd.Series, size: pd.Seri
     most, least = int(first.argmax()), int(first.argmin())
     ends = [f"cohort {named(first.index[place])} with {percent(first.iloc[place])}" for place in (most, least)]
     return (
-        f"{len(matrix)} cohorts by the share that bought in each later {unit}. "
+        f"{number_of(len(matrix), 'cohorts')} by the share that bought in each later {unit}. "
         f"All cohorts together: {course(together, at, percent)}. "
         f"Cohort {named(oldest)} ({size[oldest]:,} customers): {course(matrix.loc[oldest], at, percent)}. "
         f"In {unit} {matrix.columns[0]}, the highest is {ends[0]}, the lowest {ends[1]}."
