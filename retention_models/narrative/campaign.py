@@ -365,6 +365,9 @@ def _scale_of(effect: Effect) -> tuple[float, str]:
 def _change_text(effect: Effect, name: str, mean_of_control: float) -> str:
     """What changed with an arm, in words: shares in percentage points, and the lift relative to the control."""
     scale, unit = _scale_of(effect)
+    if effect.lower <= 0 <= effect.upper:
+        size, low, high = format_together(*(scale * number for number in (effect.estimate, effect.lower, effect.upper)))
+        return f"With “{effect.intervention}”, {name} differs by {size} {unit} ({low} to {high}), which may be chance"
     ends = (effect.lower, effect.upper) if effect.estimate > 0 else (-effect.upper, -effect.lower)
     size, low, high = format_together(*(scale * number for number in (abs(effect.estimate), *ends)))
     word = "higher" if effect.estimate > 0 else "lower"

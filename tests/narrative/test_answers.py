@@ -159,3 +159,12 @@ def test_a_log_too_thin_for_a_forecast_says_what_would_settle_it(shop):
     assert "a longer log would settle" in answer.headline
     assert answer.facts["data"] == "y.csv"
     assert answer.facts["customers"] == "2,357"
+
+
+def test_a_difference_within_chance_keeps_its_sign():
+    bought = [1] * 50 + [0] * 450 + [1] * 45 + [0] * 455
+    rows = pd.DataFrame({"arm": ["none"] * 500 + ["mail"] * 500, "bought": bought})
+    campaign = rm.interventions.read_campaign(rows, rm.Terms(), assigned_by="rule")
+    said = str(rm.narrative.recommendation(campaign))
+    assert "With “mail”, “bought” differs by -1.00 percentage points (-4." in said
+    assert "which may be chance." in said
