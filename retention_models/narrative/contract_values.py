@@ -92,35 +92,33 @@ def contract_answer(
     low, high = _saved_range(saved, back)
     written = terms.written if in_prices is None else _times_the_price
     leaving = KeyFigure("Expected to leave at the next renewal", f"{100 * one['leaving'] / one['customers']:.3g} %")
+    staying = [] if planned is None else [_staying(planned.iloc[-1], customers)]
     if any(check.passed is False and check.name == IMPLIED_JOINERS for check in checks):
-        return _unusable(leaving, checks, facts, assumed)
+        return _unusable((*staying, leaving), checks, facts, assumed)
     ends = range_of_amounts(terms, low, high) if in_prices is None else f"{three_digits(low)} to {written(high)}"
     figures = [
         KeyFigure(f"Value, next {ahead}", terms.written(rounded_amount(float(seen["value"]))), base),
         KeyFigure("A saved customer", written(one["value"]), ends),
         leaving,
     ]
-    if planned is not None:
-        last = planned.iloc[-1]
-        lower, upper = (f"{last[name]:,.0f}" for name in planning_names(0.8))
-        stay = f"{last['expected']:,.0f} of {customers:,.0f}"
-        figures.insert(
-            1, KeyFigure(f"Customers who stay {number_of(last['ahead'], 'renewals')}", stay, f"{lower} to {upper}")
-        )
+    figures[1:1] = staying
     range_texts = _range_texts(parts, seen, terms, events, by, earlier_forecasts)
     sureness = (*range_texts, explained, _habit_text(saved, written, back))
+    actions = [
+        f"Let keeping a customer cost no more than the value of one saved{_tenure_range(saved, written)}.",
+        f"Pay at most {written(value_of_contact(one))} a customer for an offer to all: that is its value if it keeps "
+        "every leaver.",
+        "Test an offer on customers chosen at random first: a high risk does not mean that an offer changes it.",
+    ]
+    if not terms.is_money:
+        actions[1] = "State the price and the margin, to read these values in money."
     return Answer(
         headline=(
             f"Spend at most {written(low)} to keep a customer who would leave; all {customers:,.0f} are worth {base} "
             f"within {ahead}."
         ),
         figures=tuple(figures),
-        actions=(
-            f"Let keeping a customer cost no more than the value of one saved{_tenure_range(saved, written)}.",
-            f"Pay at most {written(value_of_contact(one))} a customer for an offer to all: that is its value if "
-            "it keeps every leaver.",
-            "Test an offer on customers chosen at random first: a high risk does not mean that an offer changes it.",
-        ),
+        actions=tuple(actions),
         sureness=tuple(filter(None, sureness)),
         checks=tuple(checks),
         facts=facts or {},
@@ -132,11 +130,20 @@ def _times_the_price(value: float) -> str:
     return f"{three_digits(value)} times the price"
 
 
-def _unusable(leaving: KeyFigure, checks: Sequence[Check], facts: Mapping[str, str] | None, assumed: str) -> Answer:
+def _staying(last: pd.Series[Any], customers: float) -> KeyFigure:
+    """How many customers stay until the end of a forecast, with the planning range at 80 %."""
+    lower, upper = (f"{last[name]:,.0f}" for name in planning_names(0.8))
+    stay = f"{last['expected']:,.0f} of {customers:,.0f}"
+    return KeyFigure(f"Customers who stay {number_of(last['ahead'], 'renewals')}", stay, f"{lower} to {upper}")
+
+
+def _unusable(
+    figures: tuple[KeyFigure, ...], checks: Sequence[Check], facts: Mapping[str, str] | None, assumed: str
+) -> Answer:
     """That a table without dates cannot say what customers are worth, and what would settle it."""
     return Answer(
         headline="Do not plan with this table: its churn is not that of earlier times. Read a log with dates.",
-        figures=(leaving,),
+        figures=figures,
         actions=("Read a file with the start and the end of each contract, or count who left in a longer window.",),
         sureness=("The values below assume that the churn of this window holds at every tenure.",),
         checks=tuple(checks),

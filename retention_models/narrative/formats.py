@@ -69,7 +69,8 @@ def shares_as_percent(frame: pd.DataFrame, *columns: str, level: float = 0.95) -
     Returns
     -------
     pandas.DataFrame
-        As from ``with_intervals``. Shares and their intervals are text, and very small ones "< 0.01 %".
+        As from ``with_intervals``. Shares and their intervals are text, and very small ones "< 0.01 %". Whole numbers
+        have thousands separators.
 
     Examples
     --------
@@ -83,7 +84,9 @@ def shares_as_percent(frame: pd.DataFrame, *columns: str, level: float = 0.95) -
     text: dict[str, pd.Series] = {}
     for name in frame.columns:
         end = END_OF_INTERVAL.fullmatch(str(name))
-        if name in columns:
+        if frame[name].dtype.kind in "iu" and not end:
+            text[name] = frame[name].map("{:,}".format)
+        elif name in columns:
             text[name] = frame[name].map(_percent)
         elif end and end[2] == "lower" and end[1] in columns:
             upper = f"{end[1]}_upper{end[3] or ''}"

@@ -101,6 +101,15 @@ def test_customers_of_different_prices_are_compared_by_what_one_is_worth_in_its_
     assert all("times the price" in figure.value for figure in told.figures if figure.label == "A saved customer")
 
 
+def test_payments_ask_for_a_price_and_a_margin():
+    counted = rm.Terms(annual_discount_rate=0.1, billing_period="Y")
+    found, base = fit(ShiftedBetaGeometric, REGULAR), pd.DataFrame({"tenure": [0, 3]})
+    parts = {"A": rm.value.value_by_evidence(found, base, counted, REGULAR)}
+    told = contract_answer(parts, saved_value(found, base, counted), terms=counted, customers=2)
+    assert told.actions[1] == "State the price and the margin, to read these values in money."
+    assert re.search(r"are worth [\d.]+ to [\d.]+ payments within", told.headline)
+
+
 def test_a_range_without_an_earlier_forecast_does_not_claim_their_errors():
     row = {"renewals": 4.0, "value": 100.0, "share_at_rare_tenures": 0.25, "value_lower": 90.0, "value_upper": 110.0}
     planned = pd.DataFrame(row | {"planning_lower_95": 80.0, "planning_upper_95": 120.0}, index=["seen"])

@@ -20,6 +20,11 @@ def test_shares_become_percent_with_their_intervals_in_place():
     assert frame["share"].iloc[0] == 0.25
 
 
+def test_whole_numbers_have_separators_as_in_the_text():
+    frame = pd.DataFrame({"customers": [1161], "lost_lower": [1000], "lost_upper": [2000]})
+    assert rm.narrative.shares_as_percent(frame).iloc[0].tolist() == ["1,161", "1,000 … 2,000"]
+
+
 def test_shares_next_to_nothing_are_not_written_with_exponents():
     shown = rm.narrative.shares_as_percent(pd.DataFrame({"share": [7e-10, -7e-10, 0.0, 1.0]}), "share")
     assert shown["share"].tolist() == ["< 0.01 %", "> -0.01 %", "0 %", "100 %"]
