@@ -280,9 +280,11 @@ def together(interval):
 def significant(number):
     """How many digits of a number mean something; a whole number is as long as it is. Ids, hashes and dates are none.
 
-    A hash is letters and digits in one, a date has hyphens: neither looks like a number here.
+    A hash is letters and digits in one, a date has hyphens: neither looks like a number here. The 0 of 13.40 only fills
+    up the cents of an amount of three digits.
     """
     mantissa = number.split("e")[0].replace(",", "").lstrip("-")
+    mantissa = mantissa[:-1] if re.fullmatch(r"\d\d\.\d0", mantissa) else mantissa
     return len(mantissa.replace(".", "").lstrip("0")) if "." in mantissa else 0
 
 

@@ -17,10 +17,11 @@ from retention_models.core.arguments import require_level, require_number
 
 TINY = 1e-5  # below this, zeros would be all there is to read
 NEXT_TO_NOTHING = 1e-4  # a number so many times smaller than its neighbour is shown as 0
+CENTS, HUNDRED = 0.0995, 99.95  # amounts between these are written with cents
 SMALL_P = 0.001  # below this, a p-value says no more than that it is small
 IN_TEXT, ON_PAGES = 6, 3  # significant digits of the values of settings and parameters
 MOST_ITEMS = 6  # of a list of values; the others are counted
-MOST_ROWS = 12  # of a frame within a result
+MOST_ROWS, MOST_ON_PAGES = 12, 40  # of a frame within a result, as text and on pages, which fold long tables
 END_OF_INTERVAL = re.compile(r"(.+)_(lower|upper)(_(\d+))?")  # the name of a column
 
 
@@ -55,6 +56,19 @@ def three_digits(value: float, *, decimals: int | None = None) -> str:
     if value == 0 or not math.isfinite(value) or abs(value) < TINY:
         return f"{abs(value) if value == 0 else value:.3g}"
     return _to(_decimals(value, 3), value)
+
+
+def amount_text(value: float) -> str:
+    """An amount of money to three significant digits: cents below 100, whole parts kept above.
+
+    Examples
+    --------
+    >>> [amount_text(value) for value in (0.5, 13.4, 87.68, 543.2, 16312.4, 0.0587, 0)]
+    ['0.50', '13.40', '87.70', '543', '16,312', '0.0587', '0']
+    """
+    if not CENTS <= abs(value) < HUNDRED:
+        return three_digits(value)
+    return _to(2, float(f"{value:.3g}"))
 
 
 def format_together(*values: float) -> tuple[str, ...]:
@@ -296,7 +310,7 @@ def _as_html(part: Part) -> str:
         case pd.DataFrame():
             shown = _as_shown(part)
             with pd.option_context("display.max_colwidth", None):
-                return shown.to_html(index=_has_labels(part), float_format=three_digits, max_rows=MOST_ROWS)
+                return shown.to_html(index=_has_labels(part), float_format=three_digits, max_rows=MOST_ON_PAGES)
     return f"<ul>{''.join(f'<li>{escape(sentence)}</li>' for sentence in part)}</ul>"
 
 

@@ -65,8 +65,9 @@ def homogeneity_check(
         limit=100 * tolerance,
         unit="% of the value of all",
         detail=f"The {_quantity_text(pooled, argument)} differs most from that of all in {furthest}: "
-        f"{difference:+.0%} (interval {lower:+.0%} to {upper:+.0%}). Up to {tolerance:.0%} is tolerated; the interval "
-        f"holds at {LEVEL:.0%} for all {len(groups)} groups at once. Likelihood-ratio test of equal parameters: "
+        f"{100 * difference:+.0f} % (interval {100 * lower:+.0f} to {100 * upper:+.0f} %). Up to "
+        f"{100 * tolerance:.0f} % is tolerated. The interval holds at {100 * LEVEL:.0f} % for all {len(groups)} groups "
+        "at once. Likelihood-ratio test of equal parameters: "
         f"{chi_squared_statement(gain, parameters)}, {p_statement(float(chdtrc(max(parameters, 1), max(gain, 0.0))))}.",
         remedy="Fit each group by itself: fit(..., by=...).",
     )

@@ -113,7 +113,7 @@ def select_contract_model(retention_table: Any) -> ContractModels:
     >>> table = rm.datasets.load_published_retention().query("customers == 'high end' and tenure <= 7")
     >>> models = rm.fitting.select_contract_model(table)
     >>> print(models)
-    BetaDiscreteWeibull is used: ShiftedBetaGeometric is not enough: BetaDiscreteWeibull gains 5.84 in log-likelihood
+    BetaDiscreteWeibull is used. ShiftedBetaGeometric is not enough: BetaDiscreteWeibull gains 5.84 in log-likelihood
     (chi-squared 11.7 with 1 degree of freedom, p < 0.001).
     >>> models.table([7, 12]).round(3)
                           log_likelihood       aic   S(7)  S(12)
@@ -141,7 +141,7 @@ def _choose_model(fits: Mapping[str, Fit], tests: tuple[LikelihoodRatio, ...]) -
     names = list(fits)
     if len(names) < 3:
         return names[-1], "."
-    return names[2] if tests[-1].p_value < SIGNIFICANT else names[1], f": {tests[-1].detail}"
+    return names[2] if tests[-1].p_value < SIGNIFICANT else names[1], f". {tests[-1].detail}"
 
 
 def contract_alternatives(retention_table: Any, *, calendar_covariates: str | None = None) -> dict[str, Fit]:

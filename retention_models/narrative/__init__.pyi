@@ -8,6 +8,7 @@ from .campaign import published_answer as published_answer
 from .campaign import recommendation as recommendation
 from .contract_values import contract_answer as contract_answer
 from .contract_values import contract_facts as contract_facts
+from .contract_values import evidence_parts_table as evidence_parts_table
 from .contract_values import known_contract_values as known_contract_values
 from .contract_values import new_contract_values as new_contract_values
 from .contracts import age_groups as age_groups
@@ -23,6 +24,7 @@ from .efforts import register_answer as register_answer
 from .efforts import register_facts as register_facts
 from .formats import display_columns as display_columns
 from .formats import p_value_text as p_value_text
+from .formats import shares_as_percent as shares_as_percent
 from .formats import three_digits as three_digits
 from .formats import with_intervals as with_intervals
 from .new_customers import new_customer_sentence as new_customer_sentence

@@ -11,7 +11,7 @@ from scipy.special import ndtri
 
 from retention_models.core.check import Check
 from retention_models.core.dates import span_name
-from retention_models.core.formatting import format_together, three_digits, with_interval
+from retention_models.core.formatting import amount_text, format_together, three_digits, with_interval
 from retention_models.interventions.arms import contrasts
 from retention_models.interventions.arms.outcome import outcome_pricing
 from retention_models.interventions.campaign.interim import deciding_effects, has_planned_looks
@@ -59,9 +59,9 @@ def recommendation(campaign: Campaign, checks: Sequence[Check] = (), *, level: f
     >>> terms = rm.Terms(price=12, currency="EUR")
     >>> campaign = rm.interventions.read_campaign(rows, terms, cost=0.5, assigned_by="random")
     >>> print(rm.narrative.recommendation(campaign))
-    Keep testing “mail” with 529 customers per group, to be exact to EUR 0.500. “mail” earned EUR 0.460 (-0.054 to
-    0.974) per treated customer more than “none”, net of cost. “bought”: each additional one cost EUR 6.3 (4.1 to 13.4).
-    (Intervals of 95 %.)
+    Keep testing “mail” with 529 customers per group, to measure its effect to within EUR 0.50. “mail” earned EUR 0.460
+    (-0.054 to 0.974) per treated customer more than “none”, net of cost. “bought”: each additional one cost EUR 6.3
+    (4.1 to 13.4). (Intervals of 95 %.)
 
     A plan says how many customers a roll-out would reach:
 
@@ -180,11 +180,13 @@ def _figures(campaign: Campaign, level: float) -> list[KeyFigure]:
     if campaign.priced:
         best = max(effects, key=lambda effect: effect.value or 0.0)
         assert best.priced is not None
-        value, lower, upper = (_money_text(campaign, text) for text in format_together(*best.priced))
-        figures.append(KeyFigure(f"Value per customer, {best.intervention}", value, f"{lower} to {upper}"))
+        value, lower, upper = format_together(*best.priced)
+        label = f"Value per customer, {best.intervention}"
+        figures.append(KeyFigure(label, *(_money_text(campaign, text) for text in (value, f"{lower} to {upper}"))))
         if best.annual_value is not None and best.reach is not None:
-            year, low, high = (_money_text(campaign, _rounded(amount)) for amount in best.annual_value)
-            figures.append(KeyFigure(f"A year, {best.reach:,} customers", year, f"{low} to {high}"))
+            year, low, high = (_rounded(amount) for amount in best.annual_value)
+            ends = _money_text(campaign, f"{low} to {high}")
+            figures.append(KeyFigure(f"A year, {best.reach:,} customers", _money_text(campaign, year), ends))
     else:
         best = max(effects, key=lambda effect: abs(effect.estimate))
         scale, unit = _scale_of(best)
@@ -247,7 +249,7 @@ def _value_sentences(campaign: Campaign, effects: Sequence[Effect]) -> _Sentence
         headline = "Roll out none of the arms: even the best loses money." if len(ranked) > 1 else f"Keep “{control}”."
         facts, action = [], "Spend the money elsewhere: more of the same loses more."
     else:
-        gain = "" if best.smallest_gain is None else _money_text(campaign, three_digits(best.smallest_gain))
+        gain = "" if best.smallest_gain is None else _money_text(campaign, amount_text(best.smallest_gain))
         excluded = all(_excludes_gain(effect, effect.priced[2]) for effect in effects if effect.priced)
         headline, facts = _undecided(campaign, best, gain, excluded=excluded), [_loss_clause(campaign, best)]
         action = (
@@ -274,11 +276,11 @@ def _undecided(campaign: Campaign, effect: Effect, gain: str, *, excluded: bool)
     if excluded:
         return f"Keep “{control}”: a gain of {gain} or more is excluded."
     if needed <= effect.n:
-        return f"Keep “{control}”, unless a gain below {gain} matters: the test is already exact to that."
+        return f"Keep “{control}”, unless a gain below {gain} matters: the test already measures that."
     treated, others = (campaign.experiment.n(arm) for arm in (effect.intervention, control))
     alike = abs(treated - others) <= ALIKE * effect.n
     size = f"{math.ceil(needed / 2):,} customers per group" if alike else f"{needed:,} customers in the same shares"
-    return f"Keep testing “{effect.intervention}” with {size}, to be exact to {gain}."
+    return f"Keep testing “{effect.intervention}” with {size}, to measure its effect to within {gain}."
 
 
 def _annual_clause(campaign: Campaign, effect: Effect) -> str:
@@ -304,7 +306,7 @@ def _loss_clause(campaign: Campaign, effect: Effect) -> str:
 
 def _rounded(amount: float) -> str:
     """A large amount to three significant digits."""
-    return three_digits(float(f"{amount:.3g}"))
+    return amount_text(float(f"{amount:.3g}"))
 
 
 def _lead_sentence(campaign: Campaign, ranked: Sequence[Effect]) -> str:
@@ -317,7 +319,7 @@ def _lead_sentence(campaign: Campaign, ranked: Sequence[Effect]) -> str:
     lead = contrast_effects(campaign.experiment, campaign.priced, weights, money, level=best.level)[0]
     assert lead.priced is not None
     sure = "is beyond chance" if lead.priced[1] > 0 else "may be chance"
-    return f"Its lead over “{second.intervention}”, {_money_text(campaign, three_digits(lead.priced[0]))}, {sure}."
+    return f"Its lead over “{second.intervention}”, {_money_text(campaign, amount_text(lead.priced[0]))}, {sure}."
 
 
 def _outcome_sentences(campaign: Campaign, effects: Sequence[Effect]) -> _Sentences:
@@ -363,6 +365,9 @@ def _scale_of(effect: Effect) -> tuple[float, str]:
 def _change_text(effect: Effect, name: str, mean_of_control: float) -> str:
     """What changed with an arm, in words: shares in percentage points, and the lift relative to the control."""
     scale, unit = _scale_of(effect)
+    if effect.lower <= 0 <= effect.upper:
+        size, low, high = format_together(*(scale * number for number in (effect.estimate, effect.lower, effect.upper)))
+        return f"With “{effect.intervention}”, {name} differs by {size} {unit} ({low} to {high}), which may be chance"
     ends = (effect.lower, effect.upper) if effect.estimate > 0 else (-effect.upper, -effect.lower)
     size, low, high = format_together(*(scale * number for number in (abs(effect.estimate), *ends)))
     word = "higher" if effect.estimate > 0 else "lower"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,15 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.check import Check
-from retention_models.core.formatting import number_of
+from retention_models.core.formatting import number_of, three_digits
 from retention_models.fitting.result import Fit
+from retention_models.forecast.churn_errors import STATED_ERROR
 from retention_models.forecast.planning_range import planning_names
 from retention_models.logs.contracts.log import Spells
+from retention_models.logs.contracts.retention_counts import IMPLIED_JOINERS
 from retention_models.logs.contracts.snapshot import Snapshot
 from retention_models.narrative.answer import Answer, KeyFigure
+from retention_models.narrative.formats import range_of_amounts, shares_as_percent
 from retention_models.narrative.overviews import contract_overview
 from retention_models.narrative.purchases import rounded_amount
 from retention_models.scenario.contracts import Subscriptions
@@ -39,8 +42,10 @@ def contract_answer(
     explained: str = "",
     facts: Mapping[str, str] | None = None,
     assumed: str = "",
+    in_prices: pd.DataFrame | None = None,
+    earlier_forecasts: int | None = None,
 ) -> Answer:
-    """What a base of contracts is worth within the renewals that were seen, and what saving a customer may cost.
+    """What saving a customer may cost, and what all customers are worth within the renewals that were seen.
 
     Parameters
     ----------
@@ -69,42 +74,78 @@ def contract_answer(
         What the head of the page says of the data.
     assumed
         What was assumed, from ``assumptions``.
+    in_prices
+        Where each customer has an own price: the table of ``saved_value`` with a price of 1. What saving may cost is
+        then a multiple of the customer's price. By default None: all pay the same.
+    earlier_forecasts
+        Number of earlier forecasts behind the planning range. By default None: not known, and at least one.
 
     Returns
     -------
     Answer
-        The range of the base and that of a saved customer, from sorting to habit unless second spells exclude one.
+        The range of all customers and that of a saved one, from sorting to habit unless second spells exclude one.
+        Where a table without dates cannot be right about churn, the headline says so, and no value is given.
     """
-    first, one = next(iter(parts.values())), saved.iloc[-1]
-    seen = first.T["seen"]
+    first, saved = next(iter(parts.values())), saved if in_prices is None else in_prices
+    one, seen = saved.iloc[-1], first.T["seen"]
     ahead, base = f"{seen['renewals']:,.0f} renewals", _range_over(parts, "seen", terms)
     low, high = _saved_range(saved, back)
+    written = terms.written if in_prices is None else _times_the_price
+    leaving = KeyFigure("Expected to leave at the next renewal", f"{100 * one['leaving'] / one['customers']:.3g} %")
+    staying = [] if planned is None else [_staying(planned.iloc[-1], customers)]
+    if any(check.passed is False and check.name == IMPLIED_JOINERS for check in checks):
+        return _unusable((*staying, leaving), checks, facts, assumed)
+    ends = range_of_amounts(terms, low, high) if in_prices is None else f"{three_digits(low)} to {written(high)}"
     figures = [
         KeyFigure(f"Value, next {ahead}", terms.written(rounded_amount(float(seen["value"]))), base),
-        KeyFigure("A saved customer", terms.written(one["value"]), f"{terms.written(low)} to {terms.written(high)}"),
-        KeyFigure("About to leave at the next renewal", f"{100 * one['leaving'] / one['customers']:.3g} %"),
+        KeyFigure("A saved customer", written(one["value"]), ends),
+        leaving,
     ]
-    if planned is not None:
-        last = planned.iloc[-1]
-        lower, upper = (f"{last[name]:,.0f}" for name in planning_names(0.8))
-        stay = f"{last['expected']:,.0f} of {customers:,.0f}"
-        figures.insert(
-            1, KeyFigure(f"Customers who stay {number_of(last['ahead'], 'renewals')}", stay, f"{lower} to {upper}")
-        )
-    sureness = (*_range_texts(parts, seen, terms, events, by), explained, _habit_text(saved, terms, back))
+    figures[1:1] = staying
+    range_texts = _range_texts(parts, seen, terms, events, by, earlier_forecasts)
+    sureness = (*range_texts, explained, _habit_text(saved, written, back))
+    actions = [
+        f"Let keeping a customer cost no more than the value of one saved{_tenure_range(saved, written)}.",
+        f"Pay at most {written(value_of_contact(one))} a customer for an offer to all: that is its value if it keeps "
+        "every leaver.",
+        "Test an offer on customers chosen at random first: a high risk does not mean that an offer changes it.",
+    ]
+    if not terms.is_money:
+        actions[1] = "State the price and the margin, to read these values in money."
     return Answer(
         headline=(
-            f"Over the next {ahead} the base is worth {base}; a saved customer is worth {terms.written(low)} to "
-            f"{terms.written(high)}."
+            f"Spend at most {written(low)} to keep a customer who would leave; all {customers:,.0f} are worth {base} "
+            f"within {ahead}."
         ),
         figures=tuple(figures),
-        actions=(
-            f"Let keeping a customer cost no more than the value of one saved{_tenure_range(saved, terms)}.",
-            f"Pay at most {terms.written(value_of_contact(one))} a customer for an offer to all: that is its value if "
-            "it keeps every leaver.",
-            "Test an offer on customers chosen at random first: a high risk does not mean that an offer changes it.",
-        ),
+        actions=tuple(actions),
         sureness=tuple(filter(None, sureness)),
+        checks=tuple(checks),
+        facts=facts or {},
+        assumed=assumed,
+    )
+
+
+def _times_the_price(value: float) -> str:
+    return f"{three_digits(value)} times the price"
+
+
+def _staying(last: pd.Series[Any], customers: float) -> KeyFigure:
+    """How many customers stay until the end of a forecast, with the planning range at 80 %."""
+    lower, upper = (f"{last[name]:,.0f}" for name in planning_names(0.8))
+    stay = f"{last['expected']:,.0f} of {customers:,.0f}"
+    return KeyFigure(f"Customers who stay {number_of(last['ahead'], 'renewals')}", stay, f"{lower} to {upper}")
+
+
+def _unusable(
+    figures: tuple[KeyFigure, ...], checks: Sequence[Check], facts: Mapping[str, str] | None, assumed: str
+) -> Answer:
+    """That a table without dates cannot say what customers are worth, and what would settle it."""
+    return Answer(
+        headline="Do not plan with this table: its churn is not that of earlier times. Read a log with dates.",
+        figures=figures,
+        actions=("Read a file with the start and the end of each contract, or count who left in a longer window.",),
+        sureness=("The values below assume that the churn of this window holds at every tenure.",),
         checks=tuple(checks),
         facts=facts or {},
         assumed=assumed,
@@ -122,14 +163,26 @@ def _saved_range(saved: pd.DataFrame, back: pd.DataFrame | None) -> tuple[float,
 
 
 def _range_texts(
-    parts: Mapping[str, pd.DataFrame], seen: pd.Series[Any], terms: Terms, events: Sequence[str], by: str | None
+    parts: Mapping[str, pd.DataFrame],
+    seen: pd.Series[Any],
+    terms: Terms,
+    events: Sequence[str],
+    by: str | None,
+    earlier_forecasts: int | None,
 ) -> list[str]:
     """What the range of the base covers, and what it rests on."""
-    several = f"{len(parts)} models that fit about equally well" if len(parts) > 1 else f"the model {next(iter(parts))}"
+    several = f"{len(parts)} models fit about equally well" if len(parts) > 1 else f"The model is {next(iter(parts))}"
     planned = all("planning_lower_95" in table for table in parts.values())
-    covers = "parameters, chance and the errors of earlier forecasts" if planned else "parameters"
+    tested = (
+        f"a stated error of {100 * STATED_ERROR:.0f} % of churn"
+        if earlier_forecasts == 0
+        else ("the errors of earlier forecasts")
+    )
+    covers = f"parameters, chance and {tested}" if planned else "parameters"
     texts = [
-        f"The range (95 %) covers {covers}, over {several}{f', each fitted by {by}' if by else ''}.",
+        f"The range (95 %) covers {covers}{f', over {len(parts)} models' if len(parts) > 1 else ''}.",
+        f"{several}{f', fitted by {by}' if by else ''}.",
+        "No earlier forecast can be tested." if earlier_forecasts == 0 else "",
         f"The log is {seen['renewals']:,.0f} renewals long. {100 * seen['share_at_rare_tenures']:.0f} % of the value "
         "is paid at tenures that fewer than 30 contracts have reached.",
         _beyond_text(parts, terms),
@@ -142,7 +195,7 @@ def _range_texts(
 def _range_over(parts: Mapping[str, pd.DataFrame], part: str, terms: Terms) -> str:
     """The range over several models, as text."""
     lower, upper = range_over_models(parts, part)
-    return f"{terms.written(rounded_amount(lower))} to {terms.written(rounded_amount(upper))}"
+    return range_of_amounts(terms, rounded_amount(lower), rounded_amount(upper))
 
 
 def range_over_models(parts: Mapping[str, pd.DataFrame], part: str) -> tuple[float, float]:
@@ -209,9 +262,9 @@ def value_by_habit(saved: pd.DataFrame) -> float:
     return float(leaving @ renewing / leaving.sum())
 
 
-def _habit_text(saved: pd.DataFrame, terms: Terms, back: pd.DataFrame | None) -> str:
+def _habit_text(saved: pd.DataFrame, written: Callable[[float], str], back: pd.DataFrame | None) -> str:
     """The other end of what a saved customer can be worth; empty where both ends are the same."""
-    sorting, habit = (terms.written(value) for value in (saved["value"].iloc[-1], value_by_habit(saved)))
+    sorting, habit = (written(float(value)) for value in (saved["value"].iloc[-1], value_by_habit(saved)))
     if sorting == habit:
         return ""
     return (
@@ -245,15 +298,36 @@ def second_spell_text(back: pd.DataFrame | None) -> str:
     )
 
 
-def _tenure_range(saved: pd.DataFrame, terms: Terms) -> str:
+def _tenure_range(saved: pd.DataFrame, written: Callable[[float], str]) -> str:
     """The lowest and the highest value of a saved customer, with their tenures; empty if all are equal."""
     value, made = saved["value"].to_numpy()[:-1], saved.index.to_numpy()[:-1]
-    (least, at_least), (most, at_most) = ((terms.written(value[i]), made[i]) for i in (value.argmin(), value.argmax()))
+    (least, at_least), (most, at_most) = ((written(float(value[i])), made[i]) for i in (value.argmin(), value.argmax()))
     return "" if least == most else f": {least} {_tenure_text(at_least)}, {most} {_tenure_text(at_most)}"
 
 
 def _tenure_text(renewals: int) -> str:
     return f"after renewal {renewals}" if renewals else "before the first renewal"
+
+
+def evidence_parts_table(parts: Mapping[str, pd.DataFrame], *, level: float = 0.95) -> pd.DataFrame:
+    """The parts of the value by each model as one table for display.
+
+    Parameters
+    ----------
+    parts
+        As in ``contract_answer``.
+    level
+        Level of the intervals, 0.95 by default.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``model`` and ``part``, with intervals as text and shares in percent. ``renewals`` is "no end" for
+        what lies beyond.
+    """
+    table = pd.concat(dict(parts), names=["model"])
+    ahead = ["no end" if np.isinf(count) else f"{count:.0f}" for count in table["renewals"]]
+    return shares_as_percent(table.assign(renewals=ahead), "share_at_rare_tenures", "share", level=level)
 
 
 def value_of_contact(saved: pd.Series) -> float:

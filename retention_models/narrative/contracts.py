@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from retention_models.core.formatting import three_digits
+from retention_models.core.formatting import number_of, three_digits
 from retention_models.estimation.newton import ConvergenceError
 from retention_models.evaluation.extrapolation import FEW, SHORTEST, projection_errors, projections
 from retention_models.fitting.calendar_months import SEASON
@@ -21,28 +22,30 @@ from retention_models.narrative.purchases import Sentence
 from retention_models.value.saved_customers import EDGES
 
 
-def explained_text(backtest: pd.DataFrame, explained: pd.DataFrame) -> str:
+def explained_text(backtest: pd.DataFrame, explained: pd.DataFrame, *, events: Collection[str] = ()) -> str:
     """Which errors of earlier forecasts the season and the events explain.
 
     Parameters
     ----------
     backtest, explained
-        The tables of ``backtest_retention`` without and with ``events``.
+        The tables of ``backtest_retention`` without and with the season and the events.
+    events
+        Names of the events. By default none: only the season explains errors.
 
     Returns
     -------
     str
-        One sentence; empty if no forecast failed.
+        Two sentences; empty if no forecast failed.
     """
     failed = ~backtest["inside"].astype(bool)
     n, rest = int(failed.sum()), int((failed & ~explained["inside"].astype(bool)).sum())
     if not n:
         return ""
     before, after = (100 * table["error"].abs().mean() for table in (backtest, explained))
-    left = "none stays unexplained" if not rest else f"{rest} of {n} stay unexplained"
+    found = {0: "none then lies", n: "each then lies"}.get(n - rest, f"{n - rest} then lie{'s' * (n - rest == 1)}")
     return (
-        f"With the season and the events, the mean error of the earlier forecasts is {after:.1f} % instead of "
-        f"{before:.1f} %; of those that failed {left}."
+        f"With the season{' and the events' * bool(events)}, the mean error of the earlier forecasts is {after:.1f} % "
+        f"instead of {before:.1f} %. Of {number_of(n, 'forecasts that failed')}, {found} inside the interval."
     )
 
 
@@ -61,9 +64,11 @@ def calendar_model(fitted: Fit, dated: pd.DataFrame) -> tuple[Fit, str | None, S
     tuple
         The fit, its formula of calendar covariates (None where it is the fit without a calendar), and a sentence.
     """
+    if "cohort" not in dated:
+        return fitted, None, Sentence("The table has no dates: its churn cannot be shown by month, nor its season.")
     formula = choose_calendar(type(fitted.model), dated)
     if formula is None:
-        return fitted, None, Sentence("The log shows no season, and no event was named: forecasts know no calendar.")
+        return fitted, None, Sentence("The log shows no season, and no event was named: the forecasts assume neither.")
     try:
         found = fit(type(fitted.model), dated, calendar_covariates=formula)
     except (ValueError, ConvergenceError) as error:

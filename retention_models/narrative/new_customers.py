@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from retention_models.forecast.planning_range import PastErrors
+from retention_models.narrative.formats import range_of_amounts
 from retention_models.narrative.planning import past_error_text, range_text
 from retention_models.narrative.purchases import Sentence, horizon_text, rounded_amount
 from retention_models.value.terms import Terms
@@ -48,7 +49,7 @@ def new_customer_sentence(
     row, span = new.iloc[0], horizon_text(terms)
     of_first = f", {terms.written(row['first_order'])} of it from the first order" if "first_order" in new else ""
     least = float(row["planning_lower_80"])
-    ends = range_text(row, lambda amount: terms.written(rounded_amount(amount)))
+    ends = range_text(row, lambda low, high: range_of_amounts(terms, rounded_amount(low), rounded_amount(high)))
     facts = [
         f"A new customer is worth {terms.written(row['value'])} within {span} after the first order{of_first}.",
         f"Plan with a mean of {ends} per customer, for {row['customers']:,.0f} new customers.",

@@ -15,10 +15,10 @@ from retention_models.forecast.planning_range import STATED_ERROR, ForecastError
 PERCENT = 1.0  # percent: a season or an error below it is not worth a sentence
 
 
-def range_text(row: pd.Series[Any], write: Callable[[float], str]) -> str:
-    """Both planning ranges of a total."""
+def range_text(row: pd.Series[Any], write: Callable[[float, float], str]) -> str:
+    """Both planning ranges of a total; ``write`` makes a text of two ends."""
     four, nineteen = (
-        " to ".join(write(float(row[f"planning_{end}_{level}"])) for end in ("lower", "upper")) for level in (80, 95)
+        write(*(float(row[f"planning_{end}_{level}"]) for end in ("lower", "upper"))) for level in (80, 95)
     )
     return f"{four} (four times in five; {nineteen} in 19 of 20)"
 

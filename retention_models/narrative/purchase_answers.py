@@ -9,10 +9,12 @@ from typing import Any
 import pandas as pd
 
 from retention_models.core.check import Check
+from retention_models.core.formatting import number_of
 from retention_models.forecast.planning_range import PastErrors, planning_names
 from retention_models.logs.transactions.describe.rhythm import second_purchase_window, well_watched
 from retention_models.logs.transactions.settings import AnalysisSettings
 from retention_models.narrative.answer import Answer, KeyFigure
+from retention_models.narrative.formats import range_of_amounts
 from retention_models.narrative.planning import past_error_text
 from retention_models.narrative.purchases import (
     bias_sentence,
@@ -69,30 +71,42 @@ def value_answer(
         return terms.written(rounded_amount(float(amount)))
 
     worth, errors = total.iloc[0], past_errors.value or past_errors.counts
-    ranges = {level: " to ".join(written(worth[name]) for name in planning_names(level)) for level in (0.8, 0.95)}
+    ranges = {
+        level: range_of_amounts(terms, *(rounded_amount(float(worth[name])) for name in planning_names(level)))
+        for level in (0.8, 0.95)
+    }
     middle = len(paying) // 2
     uplift, few = paying.index[middle], paying.iloc[middle]
     share = f"{100 * few['share']:.1f} %"
 
     figures = [
         KeyFigure(f"Value, next {horizon_text(terms)}", written(worth["planning"]), ranges[0.8]),
-        KeyFigure("An offer pays for", f"{few['customers']:,.0f} customers", f"{share} of all"),
     ]
     actions = [
-        f"Make an offer that costs {terms.written(cost)} to at most {few['customers']:,.0f} customers ({share}): it "
-        f"must raise their purchases by {uplift}.",
         "Test an offer on customers chosen at random first: a high value does not mean that an offer changes it.",
     ]
     if new is not None:
         one = new.iloc[0]
-        lower, upper = (written(one[name]) for name in planning_names(0.8))
-        figures.insert(1, KeyFigure("A new customer", written(one["value"]), f"{lower} to {upper}"))
+        lower, upper = (rounded_amount(float(one[name])) for name in planning_names(0.8))
+        figures.append(KeyFigure("A new customer", written(one["value"]), range_of_amounts(terms, lower, upper)))
         if terms.is_money:
-            actions.insert(0, f"Pay at most {lower} to acquire a customer.")
+            actions.insert(
+                0, f"Pay at most {terms.written(lower)} to acquire a customer, to earn it within {horizon_text(terms)}."
+            )
+    if terms.is_money:
+        customers = number_of(float(few["customers"]), "customers")
+        figures.append(KeyFigure("An offer pays for", customers, f"{share} of all, if they buy {uplift} more"))
+        actions.insert(
+            -1,
+            f"Make an offer that costs {terms.written(cost)} to at most {customers} ({share}): it must raise their "
+            f"purchases by {uplift}.",
+        )
+    else:
+        actions.insert(0, "Add a column of amounts, to learn what an offer or a new customer may cost.")
     return Answer(
         headline=(
-            f"Plan with {ranges[0.8]} from the {worth['customers']:,.0f} known customers over the next "
-            f"{horizon_text(terms)}."
+            f"Plan with {ranges[0.8]}{' of margin' if terms.is_money else ''} from the {worth['customers']:,.0f} known "
+            f"customers over the next {horizon_text(terms)}."
         ),
         figures=tuple(figures),
         actions=tuple(actions),
@@ -123,6 +137,7 @@ def customer_base_answer(
     checks: Sequence[Check] = (),
     facts: Mapping[str, str] | None = None,
     assumed: str = "",
+    untested: str = "",
 ) -> Answer:
     """The day until which a second order can be won, the most valuable segment, and who is still a customer.
 
@@ -148,11 +163,13 @@ def customer_base_answer(
         What the head of the page says of the data.
     assumed
         What was assumed, as text.
+    untested
+        Why no forecast of this log was tested, as text. The answer then decides nothing. Empty by default.
 
     Returns
     -------
     Answer
-        What to do about the second order, and the segment that holds most of the value.
+        What to do about the second order, and the segment that holds the largest share of the value.
     """
     best, share = segments.iloc[0], 100 * well_watched(second)["share"]
     until, name = second_purchase_window(second), segments.index[0]
@@ -163,8 +180,11 @@ def customer_base_answer(
         f"{100 * best['share_of_value']:.0f} %",
         f"{100 * best['share_of_customers']:.0f} % of customers, next {horizon_text(terms)}",
     )
-    figures, actions = [again, top], [f"Look after segment “{name}” first: it holds most of the value."]
-    if until is None:
+    figures, actions = [again, top], [_segment_action(name, ratios)]
+    if untested:
+        headline = f"Do not decide by this log yet: no forecast of it can be tested. So far {held}."
+        actions = ["Collect more orders, or read a longer log: each number below rests on few customers."]
+    elif until is None:
         headline = f"The log is too short to say until when a second order can be won; {held}."
     else:
         headline = f"Try for the second order until day {until:,}; {held}."
@@ -181,6 +201,7 @@ def customer_base_answer(
         sureness=tuple(
             text.strip()
             for text in (
+                untested,
                 status_text(status.iloc[0], day, alive),
                 bias_sentence(ratios),
                 median_share_sentence(segments),
@@ -191,6 +212,13 @@ def customer_base_answer(
         facts=facts or {},
         assumed=assumed,
     )
+
+
+def _segment_action(name: Any, ratios: pd.DataFrame | None) -> str:
+    """What to do about the segment with the largest value, which may have bought less than the model expected."""
+    if ratios is not None and name in ratios.index and ratios.loc[name, "is_biased"] and ratios.loc[name, "ratio"] < 1:
+        return f"Look at the past purchases of segment “{name}” before you spend on it: it bought less than expected."
+    return f"Look after segment “{name}” first: it holds the largest share of the value."
 
 
 def thin_log_answer(customers: int, settings: AnalysisSettings, *, facts: Mapping[str, str] | None = None) -> Answer:

@@ -16,6 +16,7 @@ from retention_models.narrative.planning import count_text, past_error_text, ran
 from retention_models.value.break_even import TYPICAL_SHARE
 from retention_models.value.terms import Terms
 
+LARGE_RATIO = 3.0  # from here on a ratio is written as a multiple
 NAMED = 3  # segments in a sentence
 CERTAIN = 1e-3  # percent: a share so near to all is an edge of the likelihood
 
@@ -26,12 +27,18 @@ def bias_sentence(ratios: pd.DataFrame | None) -> str:
         return ""
     biased = ratios[ratios["is_biased"]]
     worst = biased.reindex((biased["actual"] - biased["expected"]).abs().sort_values(ascending=False).index)[:NAMED]
-    named = [
-        f"“{name}” bought {three_digits(row['ratio'])} times as much as expected ({three_digits(row['ratio_lower'])} "
-        f"to {three_digits(row['ratio_upper'])})."
-        for name, row in worst.iterrows()
-    ]
-    return f" At the cut-off, the model misjudged segments. {' '.join(named)} Do not rank segments by value alone."
+    named = [f"“{name}” bought {_ratio_text(row)}." for name, row in worst.iterrows()]
+    return f" The model misjudged segments in the holdout. {' '.join(named)} Do not rank segments by value alone."
+
+
+def _ratio_text(row: pd.Series[Any]) -> str:
+    """Actual over expected purchases: large ones as a multiple, and others in percent."""
+    ratio, lower, upper = (float(row[name]) for name in ("ratio", "ratio_lower", "ratio_upper"))
+    if ratio >= LARGE_RATIO:
+        return f"{count_text(ratio)} times as much as expected ({three_digits(lower)} to {three_digits(upper)} times)"
+    ends, word = ((lower - 1, upper - 1), "more") if ratio > 1 else ((1 - upper, 1 - lower), "less")
+    low, high = (f"{100 * end:.0f}" for end in ends)
+    return f"{100 * abs(ratio - 1):.0f} % {word} than expected ({low} to {high} %)"
 
 
 def _is_at_edge(row: pd.Series[Any]) -> bool:
@@ -106,10 +113,14 @@ def forecast_sentence(
     """
     row, about = total.iloc[0], customers.attrs
     return Sentence(
-        f"Plan with {range_text(row, count_text)} purchases within {span_name(horizon, about['time_unit'])} from the "
+        f"Plan with {range_text(row, _count_range)} purchases within {span_name(horizon, about['time_unit'])} from the "
         f"{len(customers):,} customers known on {about['calibration_end']}; new customers come on top. "
         f"{past_error_text(past_errors, past_errors.counts)}"
     )
+
+
+def _count_range(lower: float, upper: float) -> str:
+    return f"{count_text(lower)} to {count_text(upper)}"
 
 
 def alternatives_sentence(totals: Mapping[str, pd.DataFrame]) -> Sentence:
@@ -129,9 +140,8 @@ def alternatives_sentence(totals: Mapping[str, pd.DataFrame]) -> Sentence:
         return Sentence("")
     expected = {name: float(total["expected"].iloc[0]) for name, total in totals.items()}
     low, high = (count_text(pick(expected.values())) for pick in (min, max))
-    return Sentence(
-        f"Models that fit the data about equally well ({', '.join(expected)}) expect {low} to {high} purchases."
-    )
+    found = f"{low} to {high}" if low != high else f"about {low}"
+    return Sentence(f"Models that fit the data about equally well ({', '.join(expected)}) expect {found} purchases.")
 
 
 def typical_cost(customers: Any) -> float:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from retention_models.core.formatting import amount_text, number_of
 from retention_models.plots.descriptions import interval, listing, named, number, percent
 from retention_models.plots.style import (
     ACTUAL,
@@ -95,7 +96,8 @@ def plot_reliability(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("mean probability to be a customer, by the model")
     ax.set_ylabel("share that bought again")
     count = int(frame["refuted"].sum())
-    message = f"{count or 'None'} of {len(frame)} groups of customers came back too often for the model"
+    groups = number_of(len(frame), "groups")
+    message = f"{count or 'None'} of {groups} of customers came back too often for the model"
     set_message(ax, frame, message, _describe_reliability(frame))
     ax.legend(loc="lower right")
     return ax
@@ -137,8 +139,8 @@ def plot_money(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     currency = frame.attrs.get("currency")
     ax.set_xlabel(f"{currency or 'money'} per treated customer (hatched: redemptions for subsidised purchases)")
     best = max((arm for arm, _ in rows), key=lambda arm: float(frame["amount"][(arm, NET)]))
-    gain, net = (float(frame["amount"][(best, line)]) for line in ("gross gain", NET))
-    message = f"Highest net value: {best:.24}, {net:.3g} of {gain:.3g} gained per customer"
+    net = float(frame["amount"][(best, NET)])
+    message = f"Highest net value: {best:.24}, {f'{currency} ' if currency else ''}{amount_text(net)} per customer"
     set_message(ax, frame, message, _describe_money(frame))
     return ax
 

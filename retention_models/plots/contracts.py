@@ -155,7 +155,7 @@ def plot_remaining(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_ylabel("customers still there")
     last = frame.iloc[-1]
     stay = f"{last['expected']:,.0f} of {last['customers']:,.0f} customers"
-    message = f"{stay} are expected to stay for {last['ahead']:.0f} renewals"
+    message = f"{stay} are expected to stay for {number_of(float(last['ahead']), 'renewals')}"
     ranges = [(frame[name.format("lower")].iloc[-1], frame[name.format("upper")].iloc[-1]) for name in (narrow, wide)]
     expected = pd.Series(prepend_today("expected"), ahead.astype(int))
     set_message(ax, frame, message, _describe_remaining(expected, ranges, planned=planned))

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from retention_models.core.dates import unit_name, unit_plural
+from retention_models.core.formatting import number_of
 from retention_models.plots.descriptions import course, interval, listing, named, number, percent
 from retention_models.plots.style import (
     ACTUAL,
@@ -130,7 +131,8 @@ def plot_segments(frame: pd.DataFrame, column: str = "value", ax: Axes | None = 
     frame
         A frame indexed by segment with ``column``, and ``<column>_lower`` and ``<column>_upper`` or, for planning
         ranges, these at 80 and 95 %. Rows keep their order. ``attrs["title"]``, if present, is the title. By default it
-        compares shares of the segment with most value, if the frame counts ``customers``.
+        compares shares of the segment with most value, if the frame counts ``customers``. ``attrs["unit"]``, if
+        present, is the unit of the value, such as "EUR".
     column
         Name of the column to plot. By default ``"value"``.
     ax
@@ -154,7 +156,10 @@ def plot_segments(frame: pd.DataFrame, column: str = "value", ax: Axes | None = 
     ax.set_xlim(left=min(0, lower.min()))
     ax.grid(axis="x")
     ax.grid(axis="y", visible=False)
-    ax.set_xlabel("value, with ranges at 80 % and 95 %" if column == "planning" else column.replace("_", " "))
+    unit = f" in {frame.attrs['unit']}" if frame.attrs.get("unit") else ""
+    ax.set_xlabel(
+        f"value{unit}, with ranges at 80 % and 95 %" if column == "planning" else f"{column.replace('_', ' ')}{unit}"
+    )
     place = int(frame[column].astype(float).fillna(-np.inf).argmax())
     if column in ("value", "planning") and "customers" in frame and frame[column].sum() > 0:
         message = _share_message(frame, column, place)
@@ -237,7 +242,7 @@ def _describe_retention(matrix: pd.DataFrame, together: pd.Series, size: pd.Seri
     most, least = int(first.argmax()), int(first.argmin())
     ends = [f"cohort {named(first.index[place])} with {percent(first.iloc[place])}" for place in (most, least)]
     return (
-        f"{len(matrix)} cohorts by the share that bought in each later {unit}. "
+        f"{number_of(len(matrix), 'cohorts')} by the share that bought in each later {unit}. "
         f"All cohorts together: {course(together, at, percent)}. "
         f"Cohort {named(oldest)} ({size[oldest]:,} customers): {course(matrix.loc[oldest], at, percent)}. "
         f"In {unit} {matrix.columns[0]}, the highest is {ends[0]}, the lowest {ends[1]}."

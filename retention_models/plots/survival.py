@@ -18,7 +18,8 @@ def plot_survival(frame: pd.DataFrame, numbers: pd.DataFrame | None = None, ax: 
     Parameters
     ----------
     frame
-        The frame of ``curve_table``. ``attrs["title"]``, if present, is the title. By default it says which groups
+        The frame of ``curve_table``. ``attrs["title"]``, if present, is the title. ``attrs["unit"]``, if present, is
+        the unit of the tenure, such as "days". By default it says which groups
         keep most and fewest customers.
     numbers
         The frame of ``curve_table`` at a few tenures, ``curve_table(..., at=...)``. These become the ticks, with the
@@ -70,21 +71,25 @@ def _draw(frame: pd.DataFrame, key: str, value: str, what: str, numbers: pd.Data
     ax.set_ylim(0, 1.02)
     ax.yaxis.set_major_formatter(PERCENT)
     ax.set_ylabel(what)
-    ax.set_xlabel("tenure")
+    unit = frame.attrs.get("unit", "")
+    ax.set_xlabel(f"tenure in {unit}" if unit else "tenure")
     if numbers is not None:
         _write_numbers(ax, numbers, dict(zip(curves, colours, strict=True)) if key == "group" else {})
     ends = {name: float(curve[value].iloc[-1]) for name, curve in curves.items()}
     label_ends(ax, list(curves), list(ends.values()), colours)
     what = "Still there" if value == "survival" else "Left"
-    set_message(ax, frame, _ends_message(what, ends, float(frame["tenure"].max())), _describe_curves(curves, value))
+    set_message(
+        ax, frame, _ends_message(what, ends, float(frame["tenure"].max()), unit), _describe_curves(curves, value)
+    )
     return ax
 
 
-def _ends_message(what: str, ends: dict[str, float], last: float) -> str:
+def _ends_message(what: str, ends: dict[str, float], last: float, unit: str) -> str:
     """The highest and the lowest end of the curves."""
     names = dict.fromkeys((max(ends, key=lambda name: ends[name]), min(ends, key=lambda name: ends[name])))
     each = [f"{name:.24} {percent(ends[name])}" for name in names]
-    return f"{what} at tenure {number(last)}: {', '.join(each)}"
+    when = f"after {number(last)} {unit}" if unit else f"at tenure {number(last)}"
+    return f"{what} {when}: {', '.join(each)}"
 
 
 def _describe_curves(curves: dict[str, pd.DataFrame], value: str) -> str:
@@ -115,4 +120,4 @@ def _write_numbers(ax: Axes, numbers: pd.DataFrame, colours: dict[str, str]) -> 
                         annotation_clip=False)  # fmt: skip
     ax.annotate("at risk", (0, 0), (-34, -34), "axes fraction", "offset points", ha="right", va="top", fontsize=8.5,
                 color=QUIET, annotation_clip=False)  # fmt: skip
-    ax.set_xlabel("tenure", labelpad=4)
+    ax.set_xlabel(ax.get_xlabel(), labelpad=4)

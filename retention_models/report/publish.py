@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -16,6 +17,8 @@ from retention_models.report.notebook import read_notebook
 from retention_models.report.page import read_page
 from retention_models.report.parameters import check_settings, set_parameters
 from retention_models.report.render import render_index, render_page
+
+PAGE_LINK = re.compile(r'<a href="([\w.-]+\.html)(?:#[^"]*)?">(.*?)</a>', re.DOTALL)  # to a page in the same folder
 
 
 def publish(
@@ -43,10 +46,16 @@ def publish(
         execute(notebook, name=path.stem, folder=path.parent)
         set_parameters(notebook, _each_path(settings or {}, lambda path: path.name))
         pages[output / f"{path.stem}.html"] = render_page(read_page(notebook, path.stem), show_code=show_code)
+    names = {page.name for page in (*pages, *output.glob("*.html"))} | {"index.html"}
     for page, html in pages.items():
-        write_whole(page, html, newline="\n")
+        write_whole(page, _without_dead_links(html, names), newline="\n")
     write_whole(output / "index.html", render_index(read_entries(output.glob("*.html"))), newline="\n")
     return output / "index.html"
+
+
+def _without_dead_links(html: str, names: Collection[str]) -> str:
+    """The page with the text in place of links to pages beside it that were not written."""
+    return PAGE_LINK.sub(lambda found: found[0] if found[1] in names else found[2], html)
 
 
 def _each_path(settings: Mapping[str, object], write: Callable[[Path], str]) -> dict[str, object]:

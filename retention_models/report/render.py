@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,6 +30,11 @@ def _highlight(source: str) -> str:
     return str(Highlight2HTML(pygments_lexer="python3")(source)).replace("<pre>", '<pre tabindex="0">', 1)
 
 
+def _unbroken(text: str) -> str:
+    """The text with each percent sign on the line of its number."""
+    return re.sub(r"(?<=\d) %", "\u00a0%", text)
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).with_name("templates")),
@@ -37,6 +43,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["unbroken"] = _unbroken
     environment.filters["json"] = json.dumps
     environment.filters["highlight"] = _highlight
     return environment

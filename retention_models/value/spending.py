@@ -227,6 +227,6 @@ def _correlation(customers: Any) -> str:
     r = float(np.clip(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]), -1 + 1e-12, 1 - 1e-12))
     lower, upper = np.tanh(np.arctanh(r) + np.array([-1, 1]) * normal_quantile(0.95) / np.sqrt(n - 3))
     return (
-        f"The correlation of amount and frequency among repeat buyers is {r:.2f} "
-        f"(95 % interval {lower:.2f} to {upper:.2f})"
+        f"The correlation of amount and frequency among repeat buyers is {round(r, 2) + 0.0:.2f} "
+        f"(95 % interval {round(lower, 2) + 0.0:.2f} to {round(upper, 2) + 0.0:.2f})"
     )

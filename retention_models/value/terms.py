@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from retention_models.core.arguments import check_choice, require_discount_rate, require_horizon, require_margin
 from retention_models.core.dates import check_time_unit, span_name
-from retention_models.core.formatting import Facts, Part, Presentation, field_values, three_digits
+from retention_models.core.formatting import Facts, Part, Presentation, amount_text, field_values, three_digits
 from retention_models.tables.days import Period, check_period, period_name
 
 Payment = Literal["advance", "arrears"]
@@ -64,7 +64,7 @@ class Terms(Presentation):
     (annual_discount_rate 15 %). Amounts are in USD. Value counts the next 52 weeks.
     >>> monthly = rm.Terms(price=10.0, margin=0.6, annual_discount_rate=0.1, billing_period="M", currency="EUR")
     >>> print(monthly)
-    Each payment is EUR 10.0, with a margin of 60 %, once a month, in advance. What is earned a year ahead counts 9 %
+    Each payment is EUR 10.00, with a margin of 60 %, once a month, in advance. What is earned a year ahead counts 9 %
     less than today (annual_discount_rate 10 %).
     >>> monthly.written(monthly.unit_value)
     'EUR 6.00'
@@ -127,7 +127,7 @@ class Terms(Presentation):
         str
             Such as "EUR 6.00" or "12.3 purchases".
         """
-        number = three_digits(value)
+        number = amount_text(value) if self.is_money else three_digits(value)
         if self.is_money:
             return f"{self.currency} {number}".strip()
         return f"{number} {'purchases' if self.billing_period is None else 'payments'}"
@@ -177,7 +177,7 @@ class Terms(Presentation):
     def _payment_sentence(self, period: str) -> str:
         if self.price is None:
             return f"No price was said: value is counted in payments, one a {period}."
-        own = f"the customer's own (column {self.price!r}{f', in {self.currency}' if self.currency else ''})"
+        own = f"the customer's own price{f' (in {self.currency})' if self.currency else ''}"
         amount = own if isinstance(self.price, str) else self.written(float(np.asarray(self.price)))
         paid = {"advance": "in advance", "arrears": "in arrears"}[self.payment]
         share = f", with a margin of {100 * self.margin:g} %" if self.margin is not None else ""

@@ -42,7 +42,7 @@ def page(folder: Path) -> str:
 def test_a_report_on_contracts_of_ones_own_says_what_was_chosen(tmp_path: Path) -> None:
     assert report(club(), tmp_path, "--cause", "why", "--price", "39", "--margin", "0.5", "--currency", "EUR") == 0
     html = page(tmp_path)
-    for said in ("Nobody said", "Time is counted in months", "EUR 39.0", "50 % is earned", "a single retention rate"):
+    for said in ("Nobody said", "Time is counted in months", "EUR 39.0", "a margin of 50 %", "a single retention rate"):
         assert said in " ".join(html.split())
     assert "<b>price" not in html
     assert "published, regular" not in html
@@ -103,7 +103,7 @@ def test_a_snapshot_without_dates_is_reported_on_as_one_month_of_everybody(tmp_p
     options = ["--tenure", "tenure", "--churned", "Churn", *days, "--output", str(tmp_path / "out")]
     assert main(["report", "--contracts", str(file), *options]) == 0
     html = " ".join(page(tmp_path).split())
-    assert "renewals the base is worth" in html
+    assert "Do not plan with this table: its churn is not that of earlier times." in html
     assert f" of {3000 - left.sum():,}</" in html
     assert f"fitted to {(tenure > 0).sum():,} customers" in html
     assert "Time is counted in months, as" in html
@@ -172,5 +172,5 @@ def test_a_page_values_customers_at_the_prices_of_the_file(tmp_path: Path) -> No
     (tmp_path / "project.toml").write_text(project + '[terms]\ncurrency = "EUR"\n', encoding="utf-8")
     assert main(["contracts", "--project", str(tmp_path / "project.toml"), "--output", str(tmp_path / "out")]) == 0
     html = " ".join(page(tmp_path).split())
-    assert "Each payment is the customer's own (column 'price', in EUR)" in html.replace("&#39;", "'")
-    assert "the base is worth EUR" in html
+    assert "Each payment is the customer's own price (in EUR)" in html.replace("&#39;", "'")
+    assert "times the price to keep a customer who would leave; all " in html

@@ -16,7 +16,7 @@ def shop(k):
 def test_random_timing_of_a_music_shop_will_do(log, customers):
     check = timing_check(log, customers)
     assert check.passed
-    assert "111 % of the variance that chance would give it" in check.detail
+    assert "111 % of the variance expected by chance" in check.detail
     assert check.detail.endswith("In MBG/CNBD-k the most likely k is 1, which is random timing.")
 
 

@@ -381,7 +381,7 @@ def test_each_group_is_asked_within_its_own_age_and_that_is_told_in_the_unit_of_
     (check,) = rm.fit(rm.BGNBD, customers, by=np.where(customers["T"] > 33, "old", "young")).checks
     means = customers["T"].groupby(customers["T"] > 33).mean()
     assert any(f"expected of a new customer within {mean:.3g} weeks differs most" in check.detail for mean in means)
-    assert "95% for all 2 groups at once" in check.detail
+    assert "95 % for all 2 groups at once" in check.detail
 
 
 @pytest.mark.slow

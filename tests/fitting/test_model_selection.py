@@ -31,7 +31,7 @@ def test_ageing_has_to_be_shown_before_it_is_used(table, name):
     models = select_contract_model(table[table["tenure"] <= 7])
     assert models.name == name
     assert models.chosen is models.fits[name]
-    assert str(models).startswith(f"{name} is used: ShiftedBetaGeometric is")
+    assert str(models).startswith(f"{name} is used. ShiftedBetaGeometric is")
 
 
 def test_a_table_of_two_renewals_does_without_the_richest_model_and_says_why():

@@ -1,6 +1,7 @@
 """The answers of pages: a headline that says what to do, key figures, and how sure they are."""
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -122,13 +123,32 @@ def test_value_is_answered_by_its_planning_range_and_what_acquisition_may_cost(s
     before = rm.evaluation.new_customer_errors(log, rm.MBGNBD, **window)
     new = rm.value.new_customer_value(purchases, short, spend=spend, first_amount=30.0, past_errors=before)
     answer = rm.narrative.value_answer(total, past, paying, terms=short, cost=1.0, new=new)
-    low, high = (short.written(float(f"{total[n].iloc[0]:.3g}")) for n in ("planning_lower_80", "planning_upper_80"))
-    assert answer.headline == f"Plan with {low} to {high} from the 2,357 known customers over the next 13 weeks."
+    low, high = (float(f"{total[n].iloc[0]:.3g}") for n in ("planning_lower_80", "planning_upper_80"))
+    span = f"USD {low:,.0f} to {high:,.0f} of margin"
+    assert answer.headline == f"Plan with {span} from the 2,357 known customers over the next 13 weeks."
     least = short.written(float(f"{new['planning_lower_80'].iloc[0]:.3g}"))
-    assert answer.actions[0] == f"Pay at most {least} to acquire a customer."
+    assert answer.actions[0] == f"Pay at most {least} to acquire a customer, to earn it within 13 weeks."
     without = rm.narrative.value_answer(total, past, paying, terms=short, cost=1.0)
     assert len(without.figures) == 2
     assert without.actions[0].startswith("Make an offer that costs USD 1.00 to at most ")
+
+
+def test_a_log_without_amounts_gets_no_cost_of_an_offer_in_purchases(shop):
+    log, everyone, _, purchases, _ = shop
+    counted = rm.Terms(horizon=13, time_unit="W", annual_discount_rate=0.15)
+    past = rm.evaluation.past_errors(log, rm.MBGNBD, horizon=13)
+    total = rm.total_value(purchases, everyone, counted, past_errors=past)
+    worth = rm.customer_value(purchases, everyone, counted)
+    paying = rm.value.paying_customers(rm.value.break_even_uplift(worth, cost=0.1))
+    answer = rm.narrative.value_answer(total, past, paying, terms=counted, cost=0.1)
+    assert answer.actions[0] == "Add a column of amounts, to learn what an offer or a new customer may cost."
+    assert not any("offer pays" in figure.label or "Make an offer" in str(answer.actions) for figure in answer.figures)
+    assert re.match(r"Plan with [\d,]+ to [\d,]+ purchases from ", answer.headline)
+
+
+def test_models_that_expect_the_same_are_not_given_as_a_range():
+    totals = {name: pd.DataFrame({"expected": [number]}) for name, number in (("A", 1501.0), ("B", 1499.0))}
+    assert str(rm.narrative.alternatives_sentence(totals)).endswith("(A, B) expect about 1,500 purchases.")
 
 
 def test_a_log_too_thin_for_a_forecast_says_what_would_settle_it(shop):
@@ -139,3 +159,12 @@ def test_a_log_too_thin_for_a_forecast_says_what_would_settle_it(shop):
     assert "a longer log would settle" in answer.headline
     assert answer.facts["data"] == "y.csv"
     assert answer.facts["customers"] == "2,357"
+
+
+def test_a_difference_within_chance_keeps_its_sign():
+    bought = [1] * 50 + [0] * 450 + [1] * 45 + [0] * 455
+    rows = pd.DataFrame({"arm": ["none"] * 500 + ["mail"] * 500, "bought": bought})
+    campaign = rm.interventions.read_campaign(rows, rm.Terms(), assigned_by="rule")
+    said = str(rm.narrative.recommendation(campaign))
+    assert "With “mail”, “bought” differs by -1.00 percentage points (-4." in said
+    assert "which may be chance." in said

@@ -1,5 +1,7 @@
 """What the value of contracts says in words."""
 
+import re
+
 import pandas as pd
 import pytest
 
@@ -29,12 +31,15 @@ def answer(model, kept, tenures, **more):
 
 def test_the_answer_gives_the_base_within_what_was_seen_and_a_saved_customer():
     found = answer(ShiftedBetaGeometric, REGULAR, [0, 0, 2, 4])
-    assert found.headline.startswith("Over the next 4 renewals the base is worth EUR ")
+    assert re.fullmatch(
+        r"Spend at most EUR [\d,.]+ to keep a customer who would leave; all 4 are worth EUR [\d,]+ to [\d,]+ within 4 "
+        r"renewals\.", found.headline
+    )  # fmt: skip
     assert len(found.headline.split()) <= 25
     assert "one saved: EUR 199 before the first renewal, EUR 383 after renewal 4." in found.actions[0]
     assert "Beyond these renewals the models add EUR " in " ".join(found.sureness)
     assert [figure.label for figure in found.figures] == [
-        "Value, next 4 renewals", "A saved customer", "About to leave at the next renewal"
+        "Value, next 4 renewals", "A saved customer", "Expected to leave at the next renewal"
     ]  # fmt: skip
 
 
@@ -47,12 +52,12 @@ def test_both_ends_of_sorting_and_habit_are_told():
     assert habit > saved["value"].iloc[-1]
     told = answer(ShiftedBetaGeometric, REGULAR, [0, 0, 3])
     assert f"and {TERMS.written(habit)} if loyalty grows with tenure (habit). With one spell" in told.sureness[-1]
-    assert told.headline.endswith(f" to {TERMS.written(habit)}.")
+    assert told.figures[1].range.endswith(f" to {habit:.0f}")
     assert "habit" not in " ".join(answer(Geometric, REGULAR, [0, 3]).sureness)
     back = pd.DataFrame({"customers": [254], "renewals": [2051], "lost": [155], "if_sorting": [157], "if_habit": [103]})
     back = back.assign(sorting_share=1.0, sorting_share_lower=0.5, sorting_share_upper=1.5)
     told = answer(ShiftedBetaGeometric, REGULAR, [0, 0, 3], back=back)
-    assert told.headline.endswith(f" to {TERMS.written(saved['value_upper'].iloc[-1])}.")
+    assert told.figures[1].range.endswith(f" to {saved['value_upper'].iloc[-1]:.0f}")
 
 
 def test_the_range_covers_every_model_that_fits():
@@ -64,8 +69,8 @@ def test_the_range_covers_every_model_that_fits():
     saved = saved_value(found, base, TERMS)
     told = contract_answer({"A": low, "B": high}, saved, terms=TERMS, customers=2)
     said = " ".join(told.sureness)
-    assert "Over the next 4 renewals the base is worth EUR 70.0 to EUR 110;" in told.headline
-    assert "covers parameters, over 2 models that fit about equally well." in said
+    assert "all 2 are worth EUR 70.00 to 110 within 4 renewals." in told.headline
+    assert "covers parameters, over 2 models. 2 models fit about equally well." in said
     assert "25 % of the value is paid at tenures that fewer than 30 contracts have reached." in said
     assert "Beyond" not in said
 
@@ -73,6 +78,62 @@ def test_the_range_covers_every_model_that_fits():
 def test_the_answer_tells_no_tenures_where_all_are_worth_the_same():
     assert answer(Geometric, REGULAR, [0, 2, 4]).actions[0].endswith("the value of one saved.")
     assert answer(ShiftedBetaGeometric, REGULAR, [2]).actions[0].endswith("the value of one saved.")
+
+
+def test_customers_of_different_prices_are_compared_by_what_one_is_worth_in_its_own_price():
+    """An expensive plan with few renewals and a cheap one with many: money would compare prices, not tenures."""
+    base = pd.DataFrame({"tenure": [0, 1, 1, 4], "weight": 10.0, "price": [9.0, 9.0, 500.0, 9.0]})
+    by_price = rm.Terms(price="price", annual_discount_rate=0.1, billing_period="Y", currency="EUR")
+    one = rm.Terms(price=1.0, annual_discount_rate=0.1, billing_period="Y")
+    found = fit(ShiftedBetaGeometric, REGULAR)
+    parts = {"the model": rm.value.value_by_evidence(found, base, by_price, REGULAR)}
+    saved, in_prices = (saved_value(found, base, terms) for terms in (by_price, one))
+    assert saved["value"].iloc[:-1].argmax() == 1
+    told = contract_answer(parts, saved, terms=by_price, customers=40, in_prices=in_prices)
+    first, last = (rm.narrative.three_digits(in_prices["value"].loc[made]) for made in (0, 4))
+    assert told.actions[0].endswith(
+        f"one saved: {first} times the price before the first renewal, {last} times the price after renewal 4."
+    )
+    assert re.match(
+        r"Spend at most \d\.\d+ times the price to keep a customer who would leave; all 40 are ", told.headline
+    )
+    assert len(told.headline.split()) <= 25
+    assert all("times the price" in figure.value for figure in told.figures if figure.label == "A saved customer")
+
+
+def test_payments_ask_for_a_price_and_a_margin():
+    counted = rm.Terms(annual_discount_rate=0.1, billing_period="Y")
+    found, base = fit(ShiftedBetaGeometric, REGULAR), pd.DataFrame({"tenure": [0, 3]})
+    parts = {"A": rm.value.value_by_evidence(found, base, counted, REGULAR)}
+    told = contract_answer(parts, saved_value(found, base, counted), terms=counted, customers=2)
+    assert told.actions[1] == "State the price and the margin, to read these values in money."
+    assert re.search(r"are worth [\d.]+ to [\d.]+ payments within", told.headline)
+
+
+def test_a_range_without_an_earlier_forecast_does_not_claim_their_errors():
+    row = {"renewals": 4.0, "value": 100.0, "share_at_rare_tenures": 0.25, "value_lower": 90.0, "value_upper": 110.0}
+    planned = pd.DataFrame(row | {"planning_lower_95": 80.0, "planning_upper_95": 120.0}, index=["seen"])
+    found, base = fit(ShiftedBetaGeometric, REGULAR), pd.DataFrame({"tenure": [0, 3]})
+    saved = saved_value(found, base, TERMS)
+    for n, covered in ((0, "a stated error of 5 % of churn"), (3, "the errors of earlier forecasts")):
+        told = contract_answer({"A": planned}, saved, terms=TERMS, customers=2, earlier_forecasts=n)
+        assert told.sureness[0] == f"The range (95 %) covers parameters, chance and {covered}."
+        assert ("No earlier forecast can be tested." in told.sureness) == (n == 0)
+
+
+def test_a_table_whose_churn_is_not_that_of_earlier_times_gives_no_value():
+    failed = Check("Implied number of new customers", False, detail="More than a billion must have joined.")
+    told = answer(ShiftedBetaGeometric, REGULAR, [0, 3], checks=[failed])
+    assert told.headline.startswith("Do not plan with this table: its churn is not that of earlier times.")
+    assert [figure.label for figure in told.figures] == ["Expected to leave at the next renewal"]
+    assert "EUR" not in repr(told)
+
+
+def test_the_parts_of_a_value_are_shown_without_inf_and_shares_in_percent():
+    found, base = fit(ShiftedBetaGeometric, REGULAR), pd.DataFrame({"tenure": [0, 3]})
+    shown = rm.narrative.evidence_parts_table({"A": rm.value.value_by_evidence(found, base, TERMS, REGULAR)})
+    assert shown.loc["A", "renewals"].tolist() == ["4", "no end"]
+    assert shown["share"].str.endswith(" %").all()
 
 
 def test_a_group_is_a_covariate_where_the_model_knows_one():
@@ -128,11 +189,11 @@ def test_a_calendar_is_used_where_there_is_one_and_its_effects_are_told(business
     assert formula == "month + `price_rise` + `competitor` + `retention_offer`"
     assert "Churn has a season. Price rise multiplies churn by 1." in str(said)
     assert timed.aic < fitted.aic - 20
-    for table in (kept, kept.drop(columns="cohort")):
+    for table, reason in ((kept, "the forecasts assume neither"), (kept.drop(columns="cohort"), "has no dates")):
         plain, formula, said = rm.narrative.calendar_model(fitted, table)
         assert plain is fitted
         assert formula is None
-        assert "forecasts know no calendar" in str(said)
+        assert reason in str(said)
     strike = rm.logs.with_events(kept.query("at_risk > 30"), {"strike": ["2021-02"]})
     for column in ("at_risk", "lost"):  # nobody came to a renewal in the month of the strike
         strike[column] *= 1 - strike["strike"]
@@ -144,10 +205,19 @@ def test_a_calendar_is_used_where_there_is_one_and_its_effects_are_told(business
 def test_errors_that_the_calendar_explains_are_counted():
     before = pd.DataFrame({"inside": [True, False, False], "error": [0.01, 0.1, -0.1]})
     after = pd.DataFrame({"inside": [True, True, False], "error": [0.01, 0.02, -0.09]})
-    said = rm.narrative.explained_text(before, after)
-    assert "is 4.0 % instead of 7.0 %; of those that failed 1 of 2 stay unexplained." in said
-    assert "none stays unexplained" in rm.narrative.explained_text(before, after.assign(inside=True))
+    said = rm.narrative.explained_text(before, after, events=["strike"])
+    assert said == (
+        "With the season and the events, the mean error of the earlier forecasts is 4.0 % instead of 7.0 %. "
+        "Of 2 forecasts that failed, 1 then lies inside the interval."
+    )
+    assert "each then lies inside" in rm.narrative.explained_text(before, after.assign(inside=True))
+    assert "none then lies inside" in rm.narrative.explained_text(before, before)
     assert rm.narrative.explained_text(before.assign(inside=True), after) == ""
+
+
+def test_events_explain_nothing_where_none_was_named():
+    before = pd.DataFrame({"inside": [False], "error": [0.1]})
+    assert rm.narrative.explained_text(before, before).startswith("With the season, the mean error")
 
 
 @pytest.mark.parametrize(
@@ -189,7 +259,7 @@ def test_the_answer_says_by_which_groups_without_which_events_and_what_failed():
         assumed="Assumed, not stated: much.",
     )  # fmt: skip
     said = " ".join(told.sureness)
-    assert "over the model the model, each fitted by plan." in said
+    assert "covers parameters. The model is the model, fitted by plan." in said
     assert "The value assumes no further price rise or strike." in said
     assert told.figures[1].label == "Customers who stay 2 renewals"
     assert (told.figures[1].value, told.figures[1].range) == ("2 of 2", "1 to 2")

@@ -25,7 +25,7 @@ def test_the_waterfall_ends_where_the_net_value_does(money):
     np.testing.assert_allclose(sum(redeemed), net[1])
     assert len(bars) == len(money)
     assert "EUR" in ax.get_xlabel()
-    assert ax.get_title(loc="left") == "Highest net value: $a$, 0.25 of 0.8 gained per customer"
+    assert ax.get_title(loc="left") == "Highest net value: $a$, EUR 0.25 per customer"
 
 
 def test_refuted_groups_stand_out(reliability):

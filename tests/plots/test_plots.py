@@ -248,3 +248,8 @@ def test_season_shows_deviations_from_the_usual_in_percent(season):
     assert {"+0", "+13", "-20"} <= set(words(plots.plot_season(left, "model")))
     nearly = season.assign(model=[-0.0003, 0.04, -0.02])
     assert {"+0.0", "+4.0", "-2.0"} <= set(words(plots.plot_season(nearly, "model")))
+
+
+def test_the_unit_of_a_value_is_on_its_axis(segments):
+    segments.attrs["unit"] = "EUR"
+    assert plots.plot_segments(segments).get_xlabel() == "value in EUR"

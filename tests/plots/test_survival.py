@@ -31,3 +31,11 @@ def test_causes_share_one_row_of_numbers(causes):
     ax = plot_causes(causes, causes[causes["tenure"] > 0])
     assert [word for word in words(ax) if word in ("100", "80")] == ["100", "80"]
     assert {"$price$", "<i>"} <= set(words(ax))
+
+
+def test_a_known_unit_of_the_tenure_is_in_title_and_label(curves):
+    curves.attrs["unit"] = "months"
+    for numbers in (None, curves):
+        ax = plot_survival(curves, numbers)
+        assert ax.get_xlabel() == "tenure in months"
+    assert ax.get_title(loc="left").startswith("Still there after 2 months: ")

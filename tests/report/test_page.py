@@ -190,7 +190,7 @@ def test_an_answer_stands_on_top_with_its_figures_actions_and_failed_checks() ->
     for part in (
         '<p class="question">What is it?</p>', '<p class="decision">Spend 5.</p>', "<strong>EUR 7</strong>",
         "EUR 5 to EUR 9", "<li>Spend it.</li>", "<li>Quite.</li>", "<strong>Check failed: a check.</strong> It did not",
-        "1 passed, 1 failed", "Assumed, not stated: a margin of 60 %.",
+        "1 passed, 1 failed", "Assumed, not stated: a margin of 60\u00a0%.",  # on one line with its number
     ):  # fmt: skip
         assert part in head
     assert "Spend 5." not in main

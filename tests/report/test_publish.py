@@ -140,6 +140,22 @@ def test_pages_of_earlier_runs_stay_in_the_index(write, tmp_path: Path, monkeypa
     ]
 
 
+def test_a_page_links_to_no_page_that_was_not_written(write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "execute", lambda notebook, **_: None)
+    linked = "See [the value](b.ipynb) and [the past](old.ipynb#there) or [a site](https://example.org/c.html)."
+    output = tmp_path / "reports"
+    output.mkdir()
+    (output / "old.html").write_text("<title>old</title>")
+    publish([write("a", new_markdown_cell(f"# First\n\n## Part\n\n{linked}"))], output)
+    alone = (output / "a.html").read_text(encoding="utf-8")
+    assert "See the value and " in alone
+    assert 'href="old.html#there"' in alone
+    assert 'href="https://example.org/c.html"' in alone
+    both = [write(name, new_markdown_cell(f"# {name}\n\n## Part\n\n{linked}")) for name in ("a", "b")]
+    publish(both, output)
+    assert 'href="b.html"' in (output / "a.html").read_text(encoding="utf-8")
+
+
 def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_runs(
     write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,9 +132,11 @@ def test_the_answer_on_value_carries_its_errors():
     known = {"horizon": 26, "time_unit": "W", "as_of": date(2024, 7, 1), "days_learnt": 482}
     errors = rm.forecast.PastErrors(**known, counts=ForecastErrors(days_ahead=182), value=one)
     told = rm.narrative.value_answer(total, errors, paying, **words)
-    assert told.headline == "Plan with EUR 4,320 to EUR 6,540 from the 100 known customers over the next 26 weeks."
+    assert told.headline == (
+        "Plan with EUR 4,320 to 6,540 of margin from the 100 known customers over the next 26 weeks."
+    )
     assert told.sureness == (
-        "The range holds four times in five; EUR 4,000 to EUR 7,110 holds in 19 of 20.",
+        "The range holds four times in five; EUR 4,000 to 7,110 holds in 19 of 20.",
         "One earlier forecast over 26 weeks was 14 % too low. Most of its model error is a stated 10 %; it narrows as "
         "forecasts come true.",
     )
@@ -213,9 +215,22 @@ def test_the_base_sentence_tells_status_onboarding_and_the_best_segment():
     )
     misjudged = rm.narrative.customer_base_answer(status, second, segments, ratios=ratios, **told)
     assert misjudged.sureness[-1] == (
-        "At the cut-off, the model misjudged segments. “loyal” bought 1.25 times as much as expected (1.10 to 1.40). "
-        "“at risk” bought 15.0 times as much as expected (5.12 to 60.0). Do not rank segments by value alone."
+        "The model misjudged segments in the holdout. “loyal” bought 25 % more than expected (10 to 40 %). “at risk” "
+        "bought 15 times as much as expected (5.12 to 60.0 times). Do not rank segments by value alone."
     )
+    assert misjudged.actions[-1] == "Look after segment “champion” first: it holds the largest share of the value."
+    less = ratios.assign(ratio=0.35, ratio_lower=0.22, ratio_upper=0.55)
+    assert (
+        "bought 65 % less than expected (45 to 78 %)."
+        in rm.narrative.customer_base_answer(status, second, segments, ratios=less, **told).sureness[-1]
+    )
+    worse = ratios.assign(ratio=0.8, ratio_lower=0.7, ratio_upper=0.9, is_biased=True)
+    assert "“champion” before you spend on it: it bought less than expected." in rm.narrative.customer_base_answer(
+        status, second, segments, ratios=worse, **told
+    ).actions[-1]  # fmt: skip
+    untested = rm.narrative.customer_base_answer(status, second, segments, untested="The log is short.", **told)
+    assert untested.headline.startswith("Do not decide by this log yet: no forecast of it can be tested. So far ")
+    assert untested.sureness[0] == "The log is short."
     long = second.reindex(range(1, 301)).ffill().assign(at_risk=100)
     waited = rm.narrative.customer_base_answer(
         status, long.assign(share=long["share"].clip(upper=0.4)), segments, **told

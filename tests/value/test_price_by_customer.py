@@ -112,7 +112,7 @@ def test_one_price_for_all_is_the_same_as_a_column_of_it(fit):
 
 
 def test_terms_say_whose_price_they_count():
-    said = "Each payment is the customer's own (column 'fee', in EUR), with a margin of 50 %, once a year"
+    said = "Each payment is the customer's own price (in EUR), with a margin of 50 %, once a year"
     assert str(terms("fee", currency="EUR")).startswith(said)
     assert terms("fee").is_money
     with pytest.raises(ValueError, match="price must be one amount here, and not one for each payment or a column"):

@@ -73,6 +73,8 @@ def tabulate_retention(counts: pd.DataFrame, keys: list[str], has_cause: bool) -
 
 RECENT = 3  # renewals: the most customers at one of the first are those who join now
 FEWEST = 10  # customers at a renewal
+BILLION = 1e9  # joiners beyond it are not written in digits
+IMPLIED_JOINERS = "Implied number of new customers"  # the check of a table without dates
 TOO_MANY = 10.0  # times as many as join now
 
 
@@ -93,7 +95,7 @@ def check_implied_joiners(table: pd.DataFrame) -> Check:
     survival by the losses of the window. It fails where these are more than 10 times as many as join now, beyond
     chance (two standard errors of log S, by Greenwood's formula).
     """
-    name = "Implied number of new customers"
+    name = IMPLIED_JOINERS
     counts = table.groupby("tenure")[["at_risk", "lost"]].sum()
     counts = counts[counts["at_risk"] > 0]
     n, lost = (counts[column].to_numpy(dtype=float) for column in ("at_risk", "lost"))
@@ -110,9 +112,10 @@ def check_implied_joiners(table: pd.DataFrame) -> Check:
     joined, tenure = n[worst] * np.exp(-log_survival[worst]), int(counts.index[worst])
     size = float(np.exp(log_ratio[worst]))
     unit = "times as many new customers as today"
+    needed = three_digits(joined) if joined < BILLION else "more than a billion"
     found = (
-        f"{n[worst]:,.0f} customers came to renewal {tenure}. By the losses of this window, {three_digits(joined)} "
-        f"must have joined then. Today {now:,.0f} join."
+        f"{n[worst]:,.0f} customers came to renewal {tenure}. By the losses of this window, {needed} must have joined "
+        f"then. Today {now:,.0f} join."
     )
     if beyond[worst] <= np.log(TOO_MANY):
         return Check(name, True, size, TOO_MANY, unit, detail=found)

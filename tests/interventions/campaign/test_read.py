@@ -444,9 +444,9 @@ def test_the_arm_that_pays_is_rolled_out(campaign):
     [
         (stated(worth=40.0, cost=30.0), "Roll out none of the arms: even the best loses money. “gift” earned -"),
         (stated(worth=10.0, cost=1.1), "Keep “none”: a gain of 1.10 or more is excluded. “gift” earned -0."),
-        (stated(worth=10.0, cost=0.75), "Keep “none”: a gain of 0.750 or more is excluded. “gift” earned 0."),
+        (stated(worth=10.0, cost=0.75), "Keep “none”: a gain of 0.75 or more is excluded. “gift” earned 0."),
         (stated(worth=10.0, cost=0.75) | {"smallest_gain": 0.1}, "Keep testing “gift” with "),
-        (stated(worth=10.0, cost=0.75) | {"smallest_gain": 0.4}, "Keep “none”, unless a gain below 0.400 matters: "),
+        (stated(worth=10.0, cost=0.75) | {"smallest_gain": 0.4}, "Keep “none”, unless a gain below 0.40 matters: "),
         (stated(), "Use “gift”. With “gift”, “bought” is "),
     ],
 )
@@ -477,7 +477,10 @@ def test_nothing_found_says_what_would_have_been(rows):
     assert " percentage points or more would have been found four times in five" in text
     planned = recommendation(replace(told, experiment=replace(told.experiment, plan=PLANNED)))
     assert planned.startswith("Keep testing “mail” with ")
-    assert " customers per group, to be exact to 0.500 percentage points. The largest difference" in planned
+    assert (
+        " customers per group, to measure its effect to within 0.500 percentage points. The largest difference"
+        in planned
+    )
 
 
 def test_the_change_that_would_have_been_found_is_that_of_the_smallest_arm(rows):

@@ -20,7 +20,7 @@ def log(shape: float, gap: float, customers: int = 2_000, seed: int = 1) -> pd.D
 
 def variance(transactions: pd.DataFrame) -> float:
     """The share of the random variance that the check's sentence names."""
-    return float(check_regularity(transactions).detail.split(" has ")[1].split(" %")[0]) / 100
+    return float(check_regularity(transactions).detail.split(" have ")[1].split(" %")[0]) / 100
 
 
 @pytest.mark.parametrize("gap", [3.0, 30.0, 90.0])
