@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +13,8 @@ from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation
 
 SPREADS = 200  # values of the spread between effects that the shrinkage averages over
+Prior = Literal["flat", "half-Cauchy"]  # of the spread
+
 FEWEST = 4  # effects, below which the data cannot tell how much effects differ
 
 
@@ -119,12 +122,15 @@ class ShrunkenEffects(Presentation):
     spread: float
 
 
-def shrink(estimates: ArrayLike, std_errors: ArrayLike, level: float = 0.95) -> ShrunkenEffects:
+def shrink(
+    estimates: ArrayLike, std_errors: ArrayLike, level: float = 0.95, *, prior: Prior = "flat"
+) -> ShrunkenEffects:
     """Empirical Bayes estimates: true effects are normal around a common mean, which is estimated from the table.
 
     The larger the standard error of an effect, the closer it moves to the mean. Mean and spread are not known: the
     result averages over them, so that intervals are not too narrow with few rows. The prior is flat in both, as in
-    Rubin's eight schools (Gelman et al., Bayesian Data Analysis, section 5.4).
+    Rubin's eight schools (Gelman et al., Bayesian Data Analysis, section 5.4). With few rows, a flat prior makes the
+    spread too large; the half-Cauchy prior on the scale of the standard errors (Gelman 2006) makes it smaller.
 
     Raises
     ------
@@ -138,7 +144,7 @@ def shrink(estimates: ArrayLike, std_errors: ArrayLike, level: float = 0.95) -> 
         )
     if not np.all(s > 0):
         raise ValueError("a standard error is not above 0; leave out effects that are exact")
-    spread, chance = _spreads(y, s)
+    spread, chance = _spreads(y, s, prior)
     own = spread**2 / (spread**2 + s[:, None] ** 2)  # weight of the own estimate, (m, spreads)
     centre, uncertainty = _centre(y, s, spread)
     middle = own * y[:, None] + (1 - own) * centre
@@ -147,13 +153,15 @@ def shrink(estimates: ArrayLike, std_errors: ArrayLike, level: float = 0.95) -> 
     return ShrunkenEffects(middle @ chance, lower, upper, float(centre @ chance), float(spread @ chance))
 
 
-def shrunken_draws(estimates: ArrayLike, std_errors: ArrayLike, draws: int, rng: np.random.Generator) -> Array:
+def shrunken_draws(
+    estimates: ArrayLike, std_errors: ArrayLike, draws: int, rng: np.random.Generator, *, prior: Prior = "flat"
+) -> Array:
     """Draws of the true effects from the distribution that ``shrink`` averages over, shape (draws, m + 1).
 
     The last column is the effect of one more intervention of the same sort, of which nothing was measured.
     """
     y, s = np.asarray(estimates, dtype=float), np.asarray(std_errors, dtype=float)
-    spread, chance = _spreads(y, s)
+    spread, chance = _spreads(y, s, prior)
     drawn = rng.choice(len(spread), size=draws, p=chance)
     centre, uncertainty = _centre(y, s, spread)
     mean = centre[drawn] + np.sqrt(uncertainty[drawn]) * rng.standard_normal(draws)
@@ -169,7 +177,7 @@ def _centre(y: Array, s: Array, spread: Array) -> tuple[Array, Array]:
     return uncertainty * (precision * y[:, None]).sum(axis=0), uncertainty
 
 
-def _spreads(y: Array, s: Array) -> tuple[Array, Array]:
+def _spreads(y: Array, s: Array, prior: Prior) -> tuple[Array, Array]:
     """Possible spreads of the true effects, and the probability of each given the estimates; shape (spreads,) each.
 
     The grid is even in an angle, dense near 0 with a long tail, in units of the data, so that their scale does not
@@ -182,6 +190,8 @@ def _spreads(y: Array, s: Array) -> tuple[Array, Array]:
     total = spread**2 + s[:, None] ** 2
     log_chance = 0.5 * np.log(uncertainty) - 0.5 * np.sum(np.log(total) + (y[:, None] - centre) ** 2 / total, axis=0)
     log_chance += np.log1p(np.tan(angle) ** 2)  # a flat prior in the spread, by the grid's spacing
+    if prior == "half-Cauchy":
+        log_chance -= np.log1p(spread**2 / np.mean(s**2))
     chance = np.exp(log_chance - log_chance.max())
     return spread, chance / chance.sum()
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from retention_models.core.arrays import Array
-from retention_models.interventions.effects.multiplicity import FEWEST, shrink, shrunken_draws
+from retention_models.interventions.effects.multiplicity import FEWEST, Prior, shrink, shrunken_draws
 
+PRIOR: Prior = "half-Cauchy"  # efforts are few, and a flat prior would shrink them too little
 FEWEST_OF_KIND = 5  # rows of a kind that are shrunk by themselves
 ALL_KINDS, NONE = "all kinds", "not shrunk"
 
@@ -37,7 +38,7 @@ def shrink_by_kind(estimates: Array, std_errors: Array, kinds: Sequence[str], le
         }
     )
     for pool, members, rows in _pools(kinds, std_errors):
-        found = shrink(estimates[rows], std_errors[rows], level)
+        found = shrink(estimates[rows], std_errors[rows], level, prior=PRIOR)
         for name, values in (("shrunk", found.estimate), ("shrunk_lower", found.lower), ("shrunk_upper", found.upper)):
             table.loc[members, name] = values[np.isin(rows, members)]
         table.loc[members, "pool"] = pool
@@ -54,7 +55,7 @@ def draw_by_kind(
     found = estimates + std_errors * rng.standard_normal((draws, len(estimates)))
     unmeasured = {}
     for pool, members, rows in _pools(kinds, std_errors):
-        drawn = shrunken_draws(estimates[rows], std_errors[rows], draws, rng)
+        drawn = shrunken_draws(estimates[rows], std_errors[rows], draws, rng, prior=PRIOR)
         found[:, members] = drawn[:, :-1][:, np.isin(rows, members)]
         unmeasured[pool] = drawn[:, -1]
     return found, unmeasured

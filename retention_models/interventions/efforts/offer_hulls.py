@@ -116,9 +116,7 @@ def _numbers(name: str, values: ArrayLike | pd.DataFrame) -> Array:
 
 
 def _allocate(cost: Array, gain: Array, budget: float, index: pd.Index, names: list[Any]) -> OfferAllocation:
-    customer, offer, more_cost, more_gain = hull_steps(cost, gain)
-    with np.errstate(divide="ignore"):
-        rate = more_gain / more_cost
+    customer, offer, more_cost, more_gain, rate = hull_steps(cost, gain)
     order = np.argsort(-rate, kind="stable")
     spent = np.cumsum(more_cost[order])
     whole = int(np.searchsorted(spent, budget * (1 + 1e-15), side="right"))
@@ -141,14 +139,14 @@ def _allocate(cost: Array, gain: Array, budget: float, index: pd.Index, names: l
     )
 
 
-def hull_steps(cost: Array, gain: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], Array, Array]:
-    """The steps along the upper hulls of all customers: customer, offer, additional cost, additional gain.
+def hull_steps(cost: Array, gain: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], Array, Array, Array]:
+    """The steps along the upper hulls of all customers: customer, offer, additional cost and gain, and gain per cost.
 
-    The steps of a customer are in order, each with a lower gain per cost than the one before. From (0, 0) on, the next
+    The steps of a customer are in order, none with a higher gain per cost than the one before, despite rounding. From (0, 0) on, the next
     point is the one to which the slope is steepest; of several in one direction, the farthest.
     """
     rows = np.arange(len(gain))
-    at_cost, at_gain = np.zeros(len(gain)), np.zeros(len(gain))
+    at_cost, at_gain, at_rate = np.zeros(len(gain)), np.zeros(len(gain)), np.full(len(gain), np.inf)
     found = []
     for _ in range(gain.shape[1]):
         more_cost, more_gain = cost[rows] - at_cost[:, None], gain[rows] - at_gain[:, None]
@@ -161,10 +159,11 @@ def hull_steps(cost: Array, gain: Array) -> tuple[NDArray[np.int64], NDArray[np.
         if not len(rows):
             break
         step_cost, step_gain = (x[goes_on, :][np.arange(len(rows)), best] for x in (more_cost, more_gain))
-        found.append((rows, best, step_cost, step_gain))
+        at_rate = np.minimum(at_rate[goes_on], steepest[goes_on])
+        found.append((rows, best, step_cost, step_gain, at_rate))
         at_cost, at_gain = at_cost[goes_on] + step_cost, at_gain[goes_on] + step_gain
     if not found:
         empty = np.empty(0, dtype=np.int64)
-        return empty, empty, np.empty(0), np.empty(0)
-    customer, offer, step_cost, step_gain = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return customer, offer, step_cost, step_gain
+        return empty, empty, np.empty(0), np.empty(0), np.empty(0)
+    customer, offer, step_cost, step_gain, rate = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return customer, offer, step_cost, step_gain, rate

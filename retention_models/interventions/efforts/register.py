@@ -234,7 +234,8 @@ class Register(Presentation):
         Notes
         -----
         Effects are shrunk within kinds of at least 5 efforts, others towards the mean of all kinds. Fewer than 4
-        efforts are not shrunk. The model is that of ``evidence_table(...).shrunk``.
+        efforts are not shrunk. The model is that of
+        ``evidence_table(...).shrunk``, with a half-Cauchy prior of the spread (Gelman 2006).
         """
         return shrunken_values([(self._records[name], found) for name, found in self._findings.items()], self.level)
 

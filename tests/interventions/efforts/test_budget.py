@@ -188,8 +188,8 @@ def test_effects_are_shrunk_before_they_are_promised():
         found = rm.allocate_budget(table, 800, draws=1)
         promised, naive = promised + found.value[0], naive + found.value_if_believed
         true += 100 * effect @ found.table["share"].to_numpy()
-    assert abs(promised / true - 1) < 0.1
-    assert naive / true > 1.2
+    assert abs(promised / true - 1) < 0.2  # eight efforts tell little of how much efforts differ
+    assert naive / true > 1.4
 
 
 def test_acquisition_stands_in_the_same_allocation():
