@@ -41,6 +41,8 @@ MANY = {
     "test_the_table_counts_what_a_walk_through_the_renewals_counts": 2,
     "test_a_plot_is_the_same_picture_every_time": 2,
     "test_a_damaged_file_gives_a_fit_or_a_sentence": 2,
+    "test_the_command_line_takes_what_the_reader_takes": 2,
+    "test_every_engine_counts_the_same": 2,
     "test_the_command_line_recommends_nothing_unless_it_is_told_that_chance_decided": 2,
     "test_a_long_silence_is_the_sum_over_all_times_to_have_left": 2,
     "test_contracts_are_read_in_any_layout": 2,

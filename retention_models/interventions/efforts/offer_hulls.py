@@ -142,8 +142,8 @@ def _allocate(cost: Array, gain: Array, budget: float, index: pd.Index, names: l
 def hull_steps(cost: Array, gain: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], Array, Array, Array]:
     """The steps along the upper hulls of all customers: customer, offer, additional cost and gain, and gain per cost.
 
-    The steps of a customer are in order, none with a higher gain per cost than the one before, despite rounding. From (0, 0) on, the next
-    point is the one to which the slope is steepest; of several in one direction, the farthest.
+    The steps of a customer are in order, none with a higher gain per cost than the one before, despite rounding. From
+    (0, 0) on, the next point is the one to which the slope is steepest; of several in one direction, the farthest.
     """
     rows = np.arange(len(gain))
     at_cost, at_gain, at_rate = np.zeros(len(gain)), np.zeros(len(gain)), np.full(len(gain), np.inf)
@@ -165,5 +165,6 @@ def hull_steps(cost: Array, gain: Array) -> tuple[NDArray[np.int64], NDArray[np.
     if not found:
         empty = np.empty(0, dtype=np.int64)
         return empty, empty, np.empty(0), np.empty(0), np.empty(0)
-    customer, offer, step_cost, step_gain, rate = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    customer, offer, *steps = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    step_cost, step_gain, rate = steps
     return customer, offer, step_cost, step_gain, rate

@@ -272,6 +272,7 @@ def test_the_same_seed_gives_the_same_allocation():
     pd.testing.assert_frame_equal(first, second)
 
 
+@pytest.mark.slow
 def test_the_solver_writes_nothing_that_a_page_would_show(capfd):
     rng = np.random.default_rng(5)
     cost, reach = rng.uniform(0.1, 3, 20), rng.integers(1_000, 20_000, 20)
