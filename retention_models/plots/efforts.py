@@ -56,7 +56,7 @@ def plot_efforts(evidence: pd.DataFrame, ax: Axes | None = None) -> Axes:
     others = evidence[~evidence["effort"].isin(valued["effort"]) & evidence["cost_per_year"].notna()]
     others = others.drop_duplicates("effort").sort_values("cost_per_year", ascending=False)
     rows = pd.concat([valued, others])
-    ax = axes_or_new(ax, rows=2 * len(rows))
+    ax = axes_or_new(ax, rows=len(rows) + 3)
     ax.axvline(0, color=ACTUAL, linewidth=1)
     middle, lower, upper = (valued[name].to_numpy(dtype=float) for name in ANNUAL)
     for row, design in enumerate(valued["design"]):
@@ -116,7 +116,7 @@ def plot_effort_costs(money: pd.DataFrame, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         The axes with the plot.
     """
-    ax = axes_or_new(ax, rows=2 * len(money))
+    ax = axes_or_new(ax, rows=len(money) + 1)
     cost = money["cost_per_year"].to_numpy(dtype=float)
     ax.barh(range(len(money)), cost, height=0.6, color=[STATE_COLOURS[str(state)] for state in money.index])
     counts = money["efforts"].to_numpy()
