@@ -75,7 +75,7 @@ def measured(business):
 
 @pytest.mark.slow
 def test_states_and_allocations_agree_with_the_truth_in_many_worlds():
-    """True effects are drawn anew in each world. Figures of 1,000 worlds stand in the CHANGELOG."""
+    """True effects are drawn anew in each world. Figures of more worlds are in the CHANGELOG."""
     proven, powerful, held, promised, naive, true = [], [], [], [], [], []
     for seed in range(80):
         rng = np.random.default_rng([seed, 7])
