@@ -93,10 +93,10 @@ class Averages(Presentation):
         df = math.inf if self.inference == "influence" else self.units - 1
         return StudentT(estimate, math.sqrt(max(variance, 0.0)), df)
 
-    def average_law(self, kind: Average) -> Law:
-        """The law of the average effect of a kind."""
+    def average(self, kind: Average) -> tuple[float, Law | None]:
+        """The average effect of a kind and its law; None where its variance is not known, as with one treated unit."""
         if kind == "simple":
-            return self.law
+            return self.law.estimate, self.law
         weights = np.zeros(len(self.stacked))
         if kind == "group":
             weights[self.places["group"]] = self.group_time.sums[1][self.group_time.treated]
@@ -107,7 +107,8 @@ class Averages(Presentation):
             weights[self.places["calendar"]] = 1.0
         weights = np.where(np.isfinite(self.stacked), weights, 0.0)
         means, covariance = self._weighted(weights[None] / weights.sum())
-        return self.law_of(float(means[0]), float(covariance[0, 0]))
+        mean, variance = float(means[0]), float(covariance[0, 0])
+        return mean, self.law_of(mean, variance) if math.isfinite(variance) else None
 
     def _weighted(self, weights: Array) -> tuple[Array, Array]:
         """Weighted averages of averages, and their covariance."""

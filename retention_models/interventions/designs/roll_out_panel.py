@@ -103,6 +103,8 @@ def read_panel(
         rows = collect_table(panel, list(kinds), kinds, where="the panel", hint=HINT)
     for name in kinds:
         _refuse(rows[name].isna(), name, "is missing", "fill it in, with 0 where nothing happened")
+    for name in numbers:
+        _refuse(~np.isfinite(rows[name]), name, "is infinite", "correct these rows")
     _refuse(rows.duplicated([panel_unit, period]), f"{panel_unit} and {period}", "stand twice", "add up their rows")
     rows[period] = _as_time(rows[period], period)
     table = _cells(rows, panel_unit, period, outcome)

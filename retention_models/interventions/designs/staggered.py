@@ -92,7 +92,7 @@ class RollOut(Presentation):
         -------
         pandas.DataFrame
             One row: ``estimate, std_error, lower, upper, p_value``. The interval of other kinds than the simple one is
-            always that of the jackknife.
+            always that of the jackknife; it is missing where an average is not known without some unit.
 
         Raises
         ------
@@ -100,10 +100,12 @@ class RollOut(Presentation):
             When the kind is unknown.
         """
         check_choice("kind", kind, get_args(Average))
-        law = self._averages.average_law(kind)
-        lower, upper = law.interval(self.level)
-        row = {"estimate": law.estimate, "std_error": law.std_error, "lower": lower, "upper": upper}
-        return pd.DataFrame([row | {"p_value": law.p_value(0.0)}], index=pd.Index([kind], name="average"))
+        estimate, law = self._averages.average(kind)
+        names = ("std_error", "lower", "upper", "p_value")
+        numbers = (pd.NA,) * 4 if law is None else (law.std_error, *law.interval(self.level), law.p_value(0.0))
+        row = {"estimate": estimate} | dict(zip(names, numbers, strict=True))
+        found = pd.DataFrame([row], index=pd.Index([kind], name="average"))
+        return found.astype(dict.fromkeys(("estimate", *names), "Float64"))
 
     def event_study(self, *, bins: int | None = None) -> pd.DataFrame:
         """Effects by periods since launch, with a band that holds all of them at once.
@@ -149,9 +151,11 @@ class RollOut(Presentation):
         """
         group_time = self._averages.group_time
         starts = group_time.starts[group_time.treated]
-        units = [int((self.panel.first == start).sum()) for start in starts]
         index = pd.Index(self.panel.periods[starts], name="first_treated")
-        return self._rows("group", index).assign(units=units)[["units", "estimate", "std_error", "lower", "upper"]]
+        found = self._rows("group", index)
+        units = pd.Series([int((self.panel.first == start).sum()) for start in starts], index)
+        found.insert(0, "units", units[found.index])
+        return found
 
     def by_period(self) -> pd.DataFrame:
         """The mean effect in each period of the calendar over the units that are treated by then.
@@ -418,6 +422,8 @@ def difference_in_differences(
     size = per if per not in ("base", None) else None
     names = {"panel_unit": panel_unit, "period": period, "first_treated": first_treated}
     read = read_panel(panel, launches, **names, outcome=outcome, size=size)
+    if np.ptp(read.outcome) == 0:
+        raise ValueError(f"{outcome} is {read.outcome[0, 0]:g} in each unit and period: there is nothing to compare")
     if (read.outcome < 0).any() and per == "base":
         raise ValueError(
             f"{outcome} is below 0 in {(read.outcome < 0).sum():,} cells; a base must be positive: use per=None for "
@@ -426,7 +432,10 @@ def difference_in_differences(
     if int(read.first.min()) < 1 + anticipation:
         raise ValueError("no period lies before the first launch and its anticipation; begin the panel earlier")
     if per == "base":
-        read = read.without(read.base(base_periods)[0] <= 0, f"without any {outcome} in the base period")
+        empty = read.base(base_periods)[0] <= 0
+        if empty.all() or not read.treated[~empty].any():
+            raise ValueError(f"no treated unit has any {outcome} in the base period; use per=None for levels")
+        read = read.without(empty, f"without any {outcome} in the base period")
     base, length = read.base(base_periods)
     if size is not None:
         assert read.size is not None

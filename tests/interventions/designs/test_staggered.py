@@ -309,6 +309,9 @@ def test_units_treated_before_the_panel_are_left_out_and_counted(panel, launches
         (lambda f: f, {"control_group": "always"}, "control_group must be one of"),
         (lambda f: f, {"anticipation": 9}, "no period lies before the first launch"),
         (lambda f: f.assign(period="x" + f["period"].astype(str)), {}, "period must be numbers or days"),
+        (lambda f: f.assign(y=f["y"].where(f.index > 1, np.inf)), {}, "y is infinite in 2 of 360 rows"),
+        (lambda f: f.assign(y=3.0), {}, "y is 3 in each unit and period: there is nothing to compare"),
+        (lambda f: f.assign(y=(f["unit"] > 25) * 1.0), {"per": "base"}, "no treated unit has any y in the base period"),
         (lambda f: f, {"launches": {1: "2025-01-01"}}, "must both be days, or both numbers"),
     ],
 )  # fmt: skip
@@ -316,6 +319,31 @@ def test_what_cannot_be_compared_is_refused(panel, launches, change, keywords, m
     stated = {"launches": launches, "per": None} | keywords
     with pytest.raises(ValueError, match=message):
         rm.difference_in_differences(change(panel), **stated, **NAMES)
+
+
+@pytest.mark.parametrize("launched", [{0: 5}, {0: 11}, {u: 4 + u % 4 for u in range(12)}, {0: 4, 1: 6, 2: 6, 3: 6}])
+def test_averages_that_one_unit_decides_have_no_error_and_nothing_breaks(launched):
+    rng = np.random.default_rng(7)
+    rows = [(u, t, 100 + rng.normal()) for u in range(12) for t in range(12)]
+    found = rm.difference_in_differences(pd.DataFrame(rows, columns=["unit", "period", "y"]), launched, **NAMES)
+    for kind in ("simple", "group", "dynamic", "calendar"):
+        row = found.overall(kind).iloc[0]
+        assert math.isfinite(row["estimate"])
+        assert pd.isna(row["std_error"]) == pd.isna(row["lower"]) == pd.isna(row["p_value"])
+    for table in (found.event_study(), found.event_study(bins=3), found.by_group(), found.by_period(), found.levels()):
+        assert len(table)
+        assert np.isfinite(table["estimate"].astype(float)).all()
+    effect = found.effect(rm.Terms(price=1.0))
+    assert rm.Effect.from_json(effect.to_json()) == effect
+    assert rm.narrative.roll_out_answer(found, effect).headline
+    rm.plots.plot_event_study(found.event_study(bins=4))
+
+
+def test_months_may_be_written_as_text(panel, launches, roll_out):
+    month = pd.Series(pd.period_range("2024-01", periods=12, freq="M").astype(str))
+    texts = {unit: month[first] for unit, first in launches.items()}
+    other = rm.difference_in_differences(panel.assign(period=panel["period"].map(month)), texts, per=None, **NAMES)
+    assert other.overall()["estimate"].iloc[0] == pytest.approx(roll_out.overall()["estimate"].iloc[0])
 
 
 def test_who_decided_must_be_stated(panel, launches):
