@@ -6,9 +6,13 @@ What is set aside by a rule, such as refunds or days after the end of observatio
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
+
+import narwhals as nw
 
 from retention_models.core.check import Check
 from retention_models.core.formatting import counted
+from retention_models.tables.frames import collect
 
 NAME = "Rows that cannot be read"
 NOTICED = 0.01  # the share from which on what is set aside may decide a result
@@ -58,3 +62,18 @@ def check_rows_that_count(
         detail=f"{told}.",
         remedy="Correct these rows in the log.",
     )
+
+
+def count_faults(frame: Any, faults: Mapping[str, nw.Expr]) -> dict[str, int]:
+    """How many rows have each fault; a row with several counts under the first."""
+    firsts, earlier = {}, nw.lit(False)
+    for reason, fault in faults.items():
+        firsts[reason] = tally(fault & ~earlier)
+        earlier = earlier | fault
+    counts = collect(frame.lazy().select(**firsts)).iloc[0]
+    return {reason: int(counts[reason]) for reason in faults if counts[reason]}
+
+
+def tally(condition: nw.Expr) -> nw.Expr:
+    """How many rows meet a condition; Spark does not add up booleans."""
+    return condition.cast(nw.Int64).sum()

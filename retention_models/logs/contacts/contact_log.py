@@ -14,7 +14,7 @@ import narwhals as nw
 from retention_models.core.arguments import require_number
 from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation, counted
-from retention_models.logs.set_aside import check_rows_that_count
+from retention_models.logs.set_aside import check_rows_that_count, count_faults
 from retention_models.tables.engines import forms_of, open_log, reading_facts, settle, unread_hint
 from retention_models.tables.files import naming
 from retention_models.tables.frames import collect, count_distinct
@@ -157,7 +157,7 @@ def read_contacts(
         asked = {"rows": nw.len(), "first": usable.min(), "last": usable.max()}
         asked |= reading_facts(frame, nw.col("_faulty"))
         facts = collect(frame.lazy().with_columns(_faulty=faulty).select(**asked)).iloc[0]
-    set_aside = _count_faults(frame, faults)
+    set_aside = count_faults(frame, faults)
     rows = int(facts["rows"])
     hint = unread_hint(source, columns, kinds, forms, ["date"] if NO_DATE in set_aside else [])
     if rows == sum(set_aside.values()):
@@ -195,16 +195,6 @@ def _faults(columns: Mapping[str, str]) -> dict[str, nw.Expr]:
     if "panel_unit" in columns and "customer_id" not in columns:
         faults["rows without a panel_unit"] = nw.col("panel_unit").is_null()
     return {reason: fault.fill_null(False) for reason, fault in faults.items()}
-
-
-def _count_faults(frame: Any, faults: Mapping[str, nw.Expr]) -> dict[str, int]:
-    """How many rows have each fault; a row with several counts under the first."""
-    firsts, earlier = {}, nw.lit(False)
-    for place, fault in enumerate(faults.values()):
-        firsts[f"fault{place}"] = (fault & ~earlier).cast(nw.Int64).sum()
-        earlier = earlier | fault
-    counts = collect(frame.lazy().select(**firsts)).iloc[0].fillna(0)
-    return {reason: int(counts[f"fault{place}"]) for place, reason in enumerate(faults) if counts[f"fault{place}"]}
 
 
 def _count_kinds(rows: Any) -> dict[str, int]:

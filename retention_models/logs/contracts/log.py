@@ -30,7 +30,7 @@ from retention_models.logs.contracts.spells import (
     observe_spells,
     single_spells,
 )
-from retention_models.logs.transactions.log import tally
+from retention_models.logs.set_aside import tally
 from retention_models.tables.currencies import CURRENCY, currency_column
 from retention_models.tables.days import Day, day_number
 from retention_models.tables.files import naming

@@ -14,8 +14,7 @@ import pandas as pd
 from retention_models.core.check import Check
 from retention_models.core.formatting import counted
 from retention_models.logs.contracts.spells import Rows, contract_faults, number_days, read_ends, starts_after
-from retention_models.logs.set_aside import check_rows_that_count
-from retention_models.logs.transactions.log import tally
+from retention_models.logs.set_aside import check_rows_that_count, tally
 from retention_models.tables.currencies import currency_column
 from retention_models.tables.engines import forms_of, open_log, reading_facts, settle, unread_hint
 from retention_models.tables.files import Kind

@@ -20,7 +20,7 @@ from retention_models.core.arguments import check_choice, require_number
 from retention_models.core.check import Check
 from retention_models.core.dates import read_day, require_end_near
 from retention_models.core.formatting import Part, Presentation, counted
-from retention_models.logs.set_aside import check_rows_that_count
+from retention_models.logs.set_aside import check_rows_that_count, count_faults, tally
 from retention_models.logs.transactions.returns import Returns, measure_returns
 from retention_models.tables.conditions import Condition, all_met, read_conditions, values_in
 from retention_models.tables.currencies import CURRENCY, currency_column, require_one_currency
@@ -355,7 +355,7 @@ def read_transactions(
         if nets and keys:
             columns, kinds = columns | keys, kinds | dict.fromkeys(keys, "text")
             frame = _with_amount(open_log(source, columns, kinds, hint=_hint(roles), time_zone=time_zone, forms=forms))
-    set_aside = _count_faults(frame, faults) if facts["faulty"] else {}
+    set_aside = count_faults(frame, faults) if facts["faulty"] else {}
     amount_share = _broken_amount(frame, faults) if set_aside.keys() & {NO_CUSTOMER, UNREADABLE} and has_amount else 0.0
     settled = settle(frame, facts, roles, time_zone)
     wanted = int(facts["rows"]) - set_aside.get(UNWANTED, 0)
@@ -455,16 +455,6 @@ def _scan(frame: Frame, faulty: nw.Expr, has_amount: bool) -> pd.Series[Any]:
     return collect(frame.lazy().with_columns(_faulty=faulty).select(**facts)).iloc[0]
 
 
-def _count_faults(frame: Frame, faults: Mapping[str, nw.Expr]) -> dict[str, int]:
-    """How many rows have each fault; a row with several counts under the first."""
-    firsts, earlier = {}, nw.lit(False)
-    for reason, fault in faults.items():
-        firsts[reason] = tally(fault & ~earlier)
-        earlier = earlier | fault
-    counts = collect(frame.lazy().select(**firsts)).iloc[0]
-    return {reason: int(counts[reason]) for reason in faults if counts[reason]}
-
-
 def _broken_amount(frame: Frame, faults: Mapping[str, nw.Expr]) -> float:
     """The share of the amount that stands in rows without a customer or a date."""
     amount = nw.col("amount").abs()
@@ -496,8 +486,3 @@ def _amount_text(roles: Mapping[str, str]) -> str:
     if "amount" in roles:
         return f"column {roles['amount']!r}"
     return f"column {roles['quantity']!r} times {roles['unit_price']!r}"
-
-
-def tally(condition: nw.Expr) -> nw.Expr:
-    """How many rows meet a condition; Spark does not add up booleans."""
-    return condition.cast(nw.Int64).sum()
