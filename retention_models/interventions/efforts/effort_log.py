@@ -114,14 +114,13 @@ def _measurement(stored: Any) -> Measurement:
     return Measurement(str(stored["effort"]), effect, str(stored.get("data", "")), str(stored.get("added", "")))
 
 
-def append_to_log(path: Path, measurements: Iterable[Measurement]) -> tuple[list[Measurement], int]:
-    """Append measurements that the trail does not hold yet; all that it then holds, and how many were there before."""
+def append_to_log(path: Path, measurements: Iterable[Measurement]) -> tuple[list[Measurement], list[Measurement]]:
+    """Append measurements that the trail does not hold yet; those that it held before, and those that are new."""
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     with path.open("ab+") as file, _locked(file.fileno()):
         there, _ = read_log(path)
         new = {each.key: replace(each, added=each.added or now) for each in measurements}
         known = {each.key for each in there}
-        repeated = len(new.keys() & known)
         added = [each for key, each in new.items() if key not in known]
         if added:
             file.seek(0, os.SEEK_END)
@@ -129,7 +128,7 @@ def append_to_log(path: Path, measurements: Iterable[Measurement]) -> tuple[list
             file.write(torn + "".join(f"{each.line()}\n" for each in added).encode())
             file.flush()
             os.fsync(file.fileno())
-    return [*there, *added], repeated
+    return there, added
 
 
 def _last_byte(file: Any) -> bytes:

@@ -336,18 +336,21 @@ class Register(Presentation):
         if isinstance(effort, str):
             require_text("effort", effort)
         new = [Measurement(_belongs_to(effect, effort), effect, data) for effect in given]
-        if self.path is not None:
-            stored, repeated = append_to_log(log_path(self.path), new)
-            others = [each for each in self.measurements if each.key not in {other.key for other in stored}]
-            return replace(self, measurements=(*others, *stored), _repeated=repeated)
-        known = {each.key for each in self.measurements}
-        added = [each for key, each in {each.key: each for each in new}.items() if key not in known]
-        return replace(self, measurements=(*self.measurements, *added), _repeated=len(new) - len(added))
+        if self.path is None:
+            held = {each.key: each for each in self.measurements}
+            added = [each for key, each in {each.key: each for each in new}.items() if key not in held]
+        else:
+            there, added = append_to_log(log_path(self.path), new)
+            held = {each.key: each for each in (*self.measurements, *there)}
+        known = held | {each.key: each for each in added}  # one that evidence names may be new to the trail
+        return replace(self, measurements=tuple(known.values()), _repeated=len(new) - len(added))
 
     def _parts(self) -> Sequence[Part]:
         table = self.money()
         parts: list[Part] = [f"{number_of(len(self.efforts), 'efforts')} as of {self.as_of}.", table.reset_index()]
-        return [*parts, *(str(check) for check in self.checks if not check.passed)]
+        again = f"Stored before from the same data, and not added again: {number_of(self._repeated, 'effects')}."
+        repeated = [again] if self._repeated else []
+        return [*parts, *repeated, *(str(check) for check in self.checks if not check.passed)]
 
 
 def _belongs_to(effect: Effect, effort: str | Mapping[str, str] | None) -> str:

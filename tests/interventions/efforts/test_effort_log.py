@@ -60,8 +60,13 @@ def test_the_trail_is_only_appended_to(path, mail):
 
 
 def test_the_same_effect_of_the_same_data_is_added_once(path, mail):
-    register = read(path).add(mail, data="test").add([mail, mail], data="test")
+    register = read(path).add(mail, data="test")
+    assert "Stored before" not in str(register)
+    register = register.add([mail, mail], data="test")
     assert len(register.measurements) == len(read(path).measurements) == 1
+    assert "Stored before from the same data, and not added again: 2 effects." in str(register)
+    in_memory = rm.read_register(register.efforts.drop(columns="cost_per_year").reset_index(), as_of="2026-06-30")
+    assert "again: 1 effect." in str(in_memory.add([mail, mail], data="test"))
 
 
 def test_what_a_killed_writer_left_is_counted_and_the_next_line_is_whole(path, mail):
