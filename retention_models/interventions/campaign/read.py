@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Unpack, cast
 
 import narwhals as nw
+import numpy as np
 import pandas as pd
 
 from retention_models.core.arguments import require_level
@@ -125,11 +126,17 @@ class Campaign(Presentation):
 
     @property
     def checksum(self) -> str:
-        """A checksum of the customers and means of all arms, by which two reports on the same data are known."""
-        cells = [
-            (cell.arm, cell.block, cell.n, [f"{mean:.9g}" for mean in cell.mean]) for cell in self.experiment.cells
-        ]
-        return f"sha256 {sha256(repr(sorted(cells)).encode()).hexdigest()[:12]}"
+        """A checksum of the customers and means of all arms, by which two reports on the same data are known.
+
+        Means count to nine digits of the largest of their outcome: the rest depends on the order of the sums.
+        """
+        cells = sorted(self.experiment.cells, key=lambda cell: (cell.arm, cell.block))
+        means = np.array([cell.mean for cell in cells])
+        largest = np.abs(means).max(axis=0, keepdims=True)
+        steps = np.rint(np.divide(means, largest, out=np.zeros_like(means), where=largest > 0) * 1e9).astype(int)
+        scale = [f"{mean:.9g}" for mean in largest[0]]
+        rows = [(cell.arm, cell.block, cell.n, *map(int, row)) for cell, row in zip(cells, steps, strict=True)]
+        return f"sha256 {sha256(repr((scale, rows)).encode()).hexdigest()[:12]}"
 
     @property
     def provenance(self) -> str:

@@ -57,6 +57,20 @@ def campaign(rows):
     return read_campaign(rows, **ROLES, **MONEY, planned_shares=SHARES, horizon=30, time_unit="D", assigned_by="random")
 
 
+def test_the_checksum_follows_the_data_and_not_the_order_of_sums(rows, campaign):
+    cells = campaign.experiment.cells
+    noise = np.random.default_rng(3)
+    summed = [replace(cell, mean=cell.mean + 1e-13 * noise.standard_normal(len(cell.mean))) for cell in cells]
+    again = replace(campaign, experiment=replace(campaign.experiment, cells=tuple(summed)))
+    assert again.checksum == campaign.checksum
+    one_more = rows.assign(used=rows["used"].where(rows["customer_id"] != 7, rows["used"] + 1))
+    changed = read_campaign(one_more, **ROLES, **MONEY, horizon=30, time_unit="D", assigned_by="random")
+    twice = read_campaign(
+        rows.assign(amount=rows["amount"] * 2), **ROLES, **MONEY, horizon=30, time_unit="D", assigned_by="random"
+    )
+    assert len({campaign.checksum, changed.checksum, twice.checksum}) == 3
+
+
 def test_a_file_and_every_frame_tell_the_same(rows, campaign, tmp_path):
     words = rows.assign(bought=rows["bought"].map({1: "yes", 0: "no"}))
     words.to_csv(tmp_path / "test.csv", index=False)
