@@ -191,6 +191,7 @@ def of_tests():
         rolled,
         rolled.panel,
         business,
+        scenario.club(3, customers=200, weeks=20, horizon_weeks=2),
         register,
         register.measurements[0],
         offers,

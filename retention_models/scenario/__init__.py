@@ -4,6 +4,7 @@
 - ``subscriptions``: contracts with causes and an offer; returns ``Subscriptions``, made by ``Rules``
 - ``company``: five efforts with their tests and the register; returns ``Company``
 - ``chain``: stores that launch a club one after the other; returns ``Chain``
+- ``club``: customers who choose to join a club; returns ``Club``
 
 >>> import numpy as np
 >>> import retention_models as rm

@@ -5,6 +5,8 @@ from .efforts import Company as Company
 from .efforts import company as company
 from .mailing import Arm as Arm
 from .mailing import Trial as Trial
+from .membership import Club as Club
+from .membership import club as club
 from .shop import Retail as Retail
 from .shop import retail as retail
 from .stores import Chain as Chain
