@@ -1,7 +1,8 @@
 """Simulated businesses with a known truth, against which methods can be tested.
 
 - ``retail``: a shop with purchases and a mailing; returns ``Retail`` with its ``Trial`` of ``Arm`` s
-- ``subscriptions``: contracts with causes and an offer; returns ``Subscriptions``, made by ``Rules``
+- ``subscriptions``: contracts with causes, an offer and self-service; returns ``Subscriptions``, made by ``Rules``
+- ``adoption``: what self-service changes for the subscribers who choose it
 - ``company``: five efforts with their tests and the register; returns ``Company``
 - ``chain``: stores that launch a club one after the other; returns ``Chain``
 - ``club``: customers who choose to join a club; returns ``Club``

@@ -3,7 +3,7 @@
 The intensities of all causes add up, and the customer stays with probability exp(-sum). The cause of churn is drawn in
 proportion. The basic intensity is the customer's own, -log(1 - theta) with theta from a beta distribution. Season,
 price, complaints and a retention offer multiply it. Offers of competitors and failed payments add to it, equally for
-all customers.
+all customers. Customers may adopt self-service by their own choice, which multiplies the sum.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from retention_models.core.arguments import is_number
 from retention_models.core.arrays import Array
@@ -29,11 +30,15 @@ def _is_count(value: object) -> bool:
 
 _RULES: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
     (("alpha", "beta"), lambda value: is_number(value) and value > 0, "a number above 0"),
-    (("complaint", "slow_share", "win_back"), lambda value: is_number(value) and 0 <= value <= 1, "from 0 to 1"),
+    (
+        ("complaint", "slow_share", "win_back", "adoption", "self_service"),
+        lambda value: is_number(value) and 0 <= value <= 1,
+        "from 0 to 1",
+    ),
     (("competitor", "payment"), lambda value: is_number(value) and value >= 0, "an intensity, 0 or more"),
     (("price_rise", "fast", "slow"), lambda value: is_number(value) and value >= -1, "a number, -1 or more"),
     (("season",), lambda value: is_number(value) and abs(value) <= 1, "from -1 to 1"),
-    (("premium", "friends", "offer_effect"), is_number, "a number"),
+    (("premium", "friends", "offer_effect", "adoption_tenure", "adoption_premium"), is_number, "a number"),
     (("remembered", "offer_renewals"), _is_count, "a whole number, 0 or more"),
     (
         ("price_months", "competitor_months"),
@@ -71,6 +76,13 @@ class Rules(Presentation):
         Decrease of the log intensity by the retention offer, and the number of renewals that it lasts.
     win_back
         Probability that a churned customer comes back within six months.
+    adoption
+        Probability of adopting self-service in the first month, for customers with the basic plan. By default 0: nobody
+        adopts it.
+    adoption_tenure, adoption_premium
+        Increase of the log odds of adopting in a month with each month of tenure, and with the premium plan.
+    self_service
+        Relative reduction of the churn intensity, for all causes, at renewals after the month of adoption.
 
     Raises
     ------
@@ -96,6 +108,10 @@ class Rules(Presentation):
     offer_effect: float = 0.7
     offer_renewals: int = 6
     win_back: float = 0.1
+    adoption: float = 0.0
+    adoption_tenure: float = 0.05
+    adoption_premium: float = 0.7
+    self_service: float = 0.0
 
     def __post_init__(self) -> None:
         for names, holds, rule in _RULES:
@@ -108,8 +124,9 @@ class Rules(Presentation):
 class SimulatedSpells:
     """Contract spells before they are simulated: the customer, the start, and the random draws of each month.
 
-    ``person``, ``start`` (a month) and ``own_intensity`` (of leaving for no other cause) have shape (n,). ``slow`` and
-    ``fast`` (whether there is such a complaint), ``churn_draws`` and ``cause_draws`` (uniform) have shape (n, months).
+    ``person``, ``start`` (a month), ``own_intensity`` (of leaving for no other cause) and ``adoption_logit`` (log odds
+    of adopting self-service in the first month) have shape (n,). ``slow`` and ``fast`` (whether there is such a
+    complaint), ``churn_draws``, ``cause_draws`` and ``adoption_draws`` (uniform) have shape (n, months).
     """
 
     person: NDArray[np.int64]
@@ -119,6 +136,8 @@ class SimulatedSpells:
     fast: NDArray[np.bool_]
     churn_draws: Array
     cause_draws: Array
+    adoption_draws: Array
+    adoption_logit: Array
 
     @classmethod
     def draw(
@@ -129,41 +148,55 @@ class SimulatedSpells:
         months: int,
         rules: Rules,
         rng: np.random.Generator,
+        *,
+        adopts: bool = False,
     ) -> SimulatedSpells:
-        """Spells of these persons from these months on."""
+        """Spells of these persons from these months on, in which they may adopt self-service if ``adopts``."""
         shape = len(person), months
         complains = (rng.random(shape) < rules.complaint) & (np.arange(months) >= start[:, None])
         slow = rng.random(shape) < rules.slow_share
         own = -np.log1p(-people["chance"].to_numpy()[person])
-        return cls(person, start, own, complains & slow, complains & ~slow, rng.random(shape), rng.random(shape))
+        churns, causes = rng.random(shape), rng.random(shape)
+        if not (adopts and rules.adoption):
+            never = np.full(len(person), -np.inf)
+            return cls(person, start, own, complains & slow, complains & ~slow, churns, causes, churns, never)
+        log_odds = logit(rules.adoption) + rules.adoption_premium * (people["plan"].to_numpy()[person] == "premium")
+        return cls(person, start, own, complains & slow, complains & ~slow, churns, causes, rng.random(shape), log_odds)
 
-    def simulate(
-        self, calendar: pd.DataFrame, rules: Rules, offered: range
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The month in which each spell ends (the number of months if it does not), and the number of the cause.
+    def simulate(self, calendar: pd.DataFrame, rules: Rules, offered: range) -> NDArray[np.int64]:
+        """The month in which each spell ends, the number of the cause, and the month of adopting self-service.
 
-        The offer works on the renewals of the months ``offered``.
+        The months are the number of months where there is no end or no adoption. The offer works on the renewals of the
+        months ``offered``. The result has shape (3, n).
         """
         months = len(calendar)
-        left, cause = np.full(len(self.start), months), np.zeros(len(self.start), dtype=np.int64)
-        for month in range(1, months):
+        left, cause, adopted = np.array([[months], [0], [months]]) * np.ones(len(self.start), dtype=np.int64)
+        for month in range(months):
             here = np.flatnonzero((self.start < month) & (left == months))
-            intensities = self._intensities(here, month, calendar, rules, month in offered)
+            intensities = self.intensities(here, month, calendar, rules, month in offered)
+            intensities *= 1 - rules.self_service * (adopted[here] < month)
             total = intensities.sum(axis=0)
             goes = self.churn_draws[here, month] < -np.expm1(-total)
             left[here[goes]] = month
             share = np.cumsum(intensities, axis=0)[:, goes] / total[goes]
             cause[here[goes]] = (self.cause_draws[here[goes], month] > share).sum(axis=0)
-        return left, cause
+            present = (self.start <= month) & (left == months) & (adopted == months)
+            chooses = self.adoption_draws[:, month] < self.adoption_chance(month, rules)
+            adopted[present & chooses] = month
+        return np.stack([left, cause, adopted])
+
+    def adoption_chance(self, month: int | NDArray[np.int64], rules: Rules) -> Array:
+        """The chance of each customer to adopt self-service in a month."""
+        return expit(self.adoption_logit + rules.adoption_tenure * (month - self.start))
 
     def survival(self, calendar: pd.DataFrame, rules: Rules, first: int) -> Array:
         """The probability to stay up to each month from ``first`` on, with these complaints; shape (n, months)."""
         everyone = np.arange(len(self.start))
         months = range(first, len(calendar))
-        intensity = [self._intensities(everyone, month, calendar, rules, False).sum(axis=0) for month in months]
+        intensity = [self.intensities(everyone, month, calendar, rules, False).sum(axis=0) for month in months]
         return np.exp(-np.cumsum(intensity, axis=0)).T
 
-    def _intensities(
+    def intensities(
         self, here: NDArray[np.int64], month: int, calendar: pd.DataFrame, rules: Rules, offered: bool
     ) -> Array:
         """The intensity of each cause at the renewals of a month; shape (causes, customers)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from scipy.special import expit, logit
 
 from retention_models.core.arguments import require_type, require_whole
 from retention_models.core.formatting import Presentation
+from retention_models.scenario.adoption import adoption_survival
 from retention_models.scenario.churn_process import CAUSES, Rules, SimulatedSpells
 from retention_models.scenario.mailing import truth_beside
 
@@ -20,6 +21,7 @@ OFFER, CONTROL = "offer", "none"
 RULES = Rules()
 SLOW_DAYS = 14, 41  # days that a slow resolution takes, the last one not included
 PATHS = 10  # of complaints to come
+SELF_SERVICE = "self_service"  # kind of these contacts
 TRUTHS: dict[str, Callable[[pd.DataFrame, float], pd.DataFrame]] = {  # from the renewals that customers would make
     "still a customer": lambda renewals, horizon: (renewals >= horizon).astype(float),
     "time as a customer": lambda renewals, horizon: (renewals + 1).clip(upper=horizon),
@@ -52,6 +54,13 @@ class Subscriptions(Presentation):
         How customers churn.
     assigned_by
         Who decided about the arms of the offer: ``"random"``.
+    self_service
+        Customers who adopted self-service by their own choice: ``customer_id, date, kind``, as ``read_contacts`` takes
+        them. Empty by default. Customers who come back do not adopt it.
+    adoption_survival
+        Mean probability of these customers to be active after each of the twelve renewals that follow, by policy:
+        ``adopted``; ``adopting_later`` (not in that month, later as other customers do); ``never``. Adoptions in the
+        last twelve months of the log do not count. Missing values where nobody counts.
     """
 
     contracts: pd.DataFrame
@@ -63,6 +72,19 @@ class Subscriptions(Presentation):
     renewals: pd.DataFrame
     rules: Rules = RULES
     assigned_by: str = "random"
+    self_service: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["customer_id", "date", "kind"]))
+    adoption_survival: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @property
+    def adoption_truth(self) -> pd.DataFrame:
+        """True effect of self-service on the customers who adopted it: the difference of shares of active customers.
+
+        Indexed by the number of renewals after it. The column ``as_joined`` compares with adopting later as other
+        customers do, ``never_joined`` with not adopting. Sums over renewals are differences of months as a customer.
+        """
+        means = self.adoption_survival
+        compared = {"as_joined": "adopting_later", "never_joined": "never"}
+        return pd.DataFrame({name: means["adopted"] - means[policy] for name, policy in compared.items()})
 
     @property
     def events(self) -> dict[str, list[str]]:
@@ -106,13 +128,17 @@ class Subscriptions(Presentation):
         -------
         pandas.DataFrame
             Indexed by ``customer_id``, with the columns 1 to ``renewals``. No price rises, no offers by competitors and
-            no retention offer are to come; the season and the complaints go on.
+            no retention offer are to come, and nobody else adopts self-service; the season and the complaints go on.
         """
         require_whole("renewals", renewals, 1)
         rng = np.random.default_rng(rng)
         known, quiet = len(self.calendar), replace(self.rules, price_months=(), competitor_months=())
         calendar = _calendar(known + renewals, str(self.calendar["calendar"].iloc[0]), quiet)
-        person = self.contracts.loc[self.contracts["end"].isna(), "customer_id"].to_numpy()
+        active = self.contracts[self.contracts["end"].isna()]
+        person = active["customer_id"].to_numpy()
+        chosen = pd.to_datetime(self.self_service.set_index("customer_id")["date"]).reindex(person)
+        has_it = chosen.to_numpy() >= active["start"].to_numpy()
+        churn = 1 - self.rules.self_service * has_it[:, None]
         before = self._recent_complaints(person)
         survival = np.zeros((len(person), renewals))
         for _ in range(PATHS):
@@ -122,7 +148,7 @@ class Subscriptions(Presentation):
             slow, fast = (
                 np.hstack([early, late]) for early, late in zip(before, (coming.slow, coming.fast), strict=True)
             )
-            survival += replace(coming, slow=slow, fast=fast).survival(calendar, quiet, known)
+            survival += replace(coming, slow=slow, fast=fast).survival(calendar, quiet, known) ** churn
         return pd.DataFrame(survival / PATHS, pd.Index(person, name="customer_id"), range(1, renewals + 1))
 
     def _recent_complaints(self, person: NDArray[np.int64]) -> list[NDArray[np.bool_]]:
@@ -214,7 +240,8 @@ def subscriptions(
         )
     rng = np.random.default_rng(rng)
     people, calendar = _people(customers, rules, rng), _calendar(months, opened, rules)
-    first = SimulatedSpells.draw(np.arange(customers), rng.integers(0, months, customers), people, months, rules, rng)
+    start = rng.integers(0, months, customers)
+    first = SimulatedSpells.draw(np.arange(customers), start, people, months, rules, rng, adopts=True)
     offered = range(offer_month, offer_month + rules.offer_renewals)
     potential_outcomes = {
         CONTROL: first.simulate(calendar, rules, range(0)),
@@ -222,11 +249,11 @@ def subscriptions(
     }
     tested = (first.start < offer_month) & (potential_outcomes[CONTROL][0] >= offer_month)
     arm = np.where(tested & (rng.random(customers) < 0.5), OFFER, CONTROL)
-    left, cause = np.where(arm == OFFER, potential_outcomes[OFFER], potential_outcomes[CONTROL])
-    again, left_again, cause_again = _simulate_returns(first, left, people, calendar, rules, rng)
+    left, cause, adopted = np.where(arm == OFFER, potential_outcomes[OFFER], potential_outcomes[CONTROL])
+    again, later = _simulate_returns(first, left, people, calendar, rules, rng)
     dates = pd.PeriodIndex(calendar["calendar"], freq="M").to_timestamp()
-    logs = [_logs(first, left, cause, dates, rng), _logs(again, left_again, cause_again, dates, rng)]
-    contracts, complaints = (pd.concat(parts, ignore_index=True) for parts in zip(*logs, strict=True))
+    logs = [_logs(first, left, cause, adopted, dates, rng), _logs(again, later[0], later[1], later[2], dates, rng)]
+    contracts, complaints, self_service = (pd.concat(parts, ignore_index=True) for parts in zip(*logs, strict=True))
     made = {name: np.minimum(world[0], offered.stop) - offer_month for name, world in potential_outcomes.items()}
     return Subscriptions(
         contracts=contracts.join(people[["plan", "channel"]], on="customer_id"),
@@ -237,6 +264,8 @@ def subscriptions(
         chances=people["chance"].rename_axis("customer_id"),
         renewals=pd.DataFrame(made).rename_axis("customer_id")[tested],
         rules=rules,
+        self_service=self_service.sort_values(["date", "customer_id"], ignore_index=True),
+        adoption_survival=adoption_survival(first, adopted, calendar, rules, arm == OFFER, offered),
     )
 
 
@@ -273,22 +302,23 @@ def _simulate_returns(
     calendar: pd.DataFrame,
     rules: Rules,
     rng: np.random.Generator,
-) -> tuple[SimulatedSpells, NDArray[np.int64], NDArray[np.int64]]:
-    """The spells of those who come back within half a year of leaving, and how they end."""
+) -> tuple[SimulatedSpells, NDArray[np.int64]]:
+    """The spells of those who come back within half a year of leaving, and how they go on."""
     start = left + rng.integers(1, 7, len(left))
     back = (rng.random(len(left)) < rules.win_back) & (start < len(calendar))
     again = SimulatedSpells.draw(first.person[back], start[back], people, len(calendar), rules, rng)
-    return again, *again.simulate(calendar, rules, range(0))
+    return again, again.simulate(calendar, rules, range(0))
 
 
 def _logs(
     spells: SimulatedSpells,
     left: NDArray[np.int64],
     cause: NDArray[np.int64],
+    adopted: NDArray[np.int64],
     dates: pd.DatetimeIndex,
     rng: np.random.Generator,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The contracts of these spells, and the complaints made while they ran."""
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The contracts of these spells, the complaints made while they ran, and the adoptions of self-service."""
     day = pd.to_timedelta(rng.integers(0, 28, len(left)), "D")
     start, gone = dates[spells.start] + day, left < len(dates)
     end = pd.Series(dates[np.minimum(left, len(dates) - 1)] + day).where(gone)
@@ -300,4 +330,9 @@ def _logs(
     complaints = pd.DataFrame(
         {"customer_id": spells.person[row], "date": date, "resolved": date + pd.to_timedelta(taken, "D")}
     )
-    return contracts, complaints
+    chose = np.flatnonzero(adopted < len(dates))
+    chosen = dates[adopted[chose]] + day[chose] + pd.to_timedelta(rng.integers(0, 28, len(chose)), "D")
+    last = dates[-1] + pd.offsets.MonthEnd(1)
+    on = chosen.where(chosen <= last, last)
+    self_service = pd.DataFrame({"customer_id": spells.person[chose], "date": on, "kind": SELF_SERVICE})
+    return contracts, complaints, self_service
