@@ -42,6 +42,8 @@ from .interventions import evidence_table as evidence_table
 from .interventions import purchase_outcomes as purchase_outcomes
 from .interventions import read_register as read_register
 from .interventions import sample_size as sample_size
+from .interventions import target_trials as target_trials
+from .interventions import treatment_effect as treatment_effect
 from .logs import read_contacts as read_contacts
 from .logs import read_contracts as read_contracts
 from .logs import read_transactions as read_transactions

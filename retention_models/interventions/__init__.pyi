@@ -25,10 +25,13 @@ from .designs.contracts import incremental_value as incremental_value
 from .designs.contracts import retention_difference as retention_difference
 from .designs.contracts import rmst_difference as rmst_difference
 from .designs.encouragement import complier_effect as complier_effect
+from .designs.exposure import treatment_effect as treatment_effect
 from .designs.from_counts import effects_of_counts as effects_of_counts
 from .designs.staggered import RollOut as RollOut
 from .designs.staggered import difference_in_differences as difference_in_differences
 from .designs.stepped_wedge import stepped_wedge as stepped_wedge
+from .designs.trial_effects import Trials as Trials
+from .designs.trials import target_trials as target_trials
 from .effects.effect import Effect as Effect
 from .effects.error_spending import sequential_bounds as sequential_bounds
 from .effects.laws import StudentT as StudentT

@@ -68,6 +68,16 @@ class Club(Presentation):
     assigned_by: str = "choice"
 
     @property
+    def contacts(self) -> pd.DataFrame:
+        """The joins and the discounts as one log of contacts: ``customer_id, date, kind, value``.
+
+        The kinds are ``membership`` and ``discount``; ``value`` is the money given, 0 for a join.
+        """
+        given = self.transactions[self.transactions["discount"] > 0]
+        discounts = given[["customer_id", "date"]].assign(kind="discount", value=given["discount"])
+        return pd.concat([self.joins.assign(value=0.0), discounts], ignore_index=True)
+
+    @property
     def truth(self) -> pd.DataFrame:
         """True mean effects on the customers who joined, with the columns of ``potential_outcomes``.
 

@@ -12,5 +12,12 @@
 - ``roll_out_panel``: its panel and launches; ``group_time``: effects of cohorts by period
 - ``roll_out_averages``: averages of these with their laws; ``few_units``: what chance does with few units
 - ``roll_out_checks``: whether a roll-out may decide
+- ``trials``: ``target_trials``: those who joined, against others alike; ``trial_effects``: what it returns
+- ``trial_log``: the logs behind it; ``trial_histories``: what was known of customers, and what followed
+- ``trial_rows``: occasions to join, and the sample; ``trial_outcomes``: as it went, and without ever joining
+- ``trial_checks``: what such a comparison rests on
+- ``exposure``: ``treatment_effect``: an exposure at one date that nobody drew
+- ``adjustment``: weights with outcome regression, and their errors; ``propensity``: the chance to choose
+- ``covariate_numbers``: columns of numbers and words as numbers
 - ``stepped_wedge``: stores that switch one after the other
 """

@@ -1,0 +1,25 @@
+"""Columns of numbers and words as numbers."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from retention_models.core.arrays import Array
+
+MOST_WORDS = 12  # different words of a column that each become a covariate
+
+
+def in_numbers(table: pd.DataFrame) -> dict[str, Array]:
+    """Columns as numbers; each word of a text but the most frequent becomes one of its own."""
+    found: dict[str, Array] = {}
+    for name in table:
+        values = table[name]
+        if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+            found[str(name)] = values.to_numpy(dtype=float)
+            continue
+        words = values.astype(str)
+        often = words.value_counts()
+        if len(often) > MOST_WORDS:
+            raise ValueError(f"{name} has {len(often):,} different words, more than {MOST_WORDS}; group them")
+        found |= {f"{name}={word}": (words == word).to_numpy(dtype=float) for word in sorted(often.index[1:])}
+    return found
