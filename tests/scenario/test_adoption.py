@@ -38,7 +38,7 @@ def worlds(rules, customers):
 
 
 def test_the_truth_is_that_of_worlds_in_which_adoption_is_withheld():
-    adopted, left, survival = worlds(replace(RULES, adoption=0.06), 20_000)
+    adopted, left, survival = worlds(replace(RULES, adoption=0.06), 10_000)
     who = adopted + 12 < 48
     after = np.arange(1, 13) + adopted[who, None]
     active = {policy: end[who, None] > after for policy, end in left.items()}
