@@ -21,6 +21,7 @@
 - ``stepped_wedge``: stores that switch one after the other
 - ``difference_in_differences``: units that got a programme one after the other, a ``RollOut``; ``event_panel``
 - ``target_trials``: those who joined against others alike, a ``Trials``; ``treatment_effect`` at one date
+- ``exposure_by_method``: what several methods say of an exposure that nobody drew
 - ``retention_difference``: difference of shares retained; ``rmst_difference``, ``incremental_value``
 - ``interim_look``: whether a test may stop early; ``sequential_bounds``
 

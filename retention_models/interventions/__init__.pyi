@@ -26,6 +26,7 @@ from .designs.contracts import retention_difference as retention_difference
 from .designs.contracts import rmst_difference as rmst_difference
 from .designs.encouragement import complier_effect as complier_effect
 from .designs.exposure import treatment_effect as treatment_effect
+from .designs.exposure_methods import exposure_by_method as exposure_by_method
 from .designs.from_counts import effects_of_counts as effects_of_counts
 from .designs.staggered import RollOut as RollOut
 from .designs.staggered import difference_in_differences as difference_in_differences

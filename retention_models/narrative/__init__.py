@@ -7,6 +7,7 @@ Only this room writes sentences for pages. The other rooms return numbers and fl
 - ``customer_base_answer``, ``value_answer``, ``contract_answer``, ``campaign_answer``: those of the pages
 - ``register_answer``, ``budget_answer``: those of the pages on all efforts; ``register_facts``
 - ``roll_out_answer``: that of the page on a roll-out; ``roll_out_facts``
+- ``trials_answer``: that of the page on what customers choose; ``trials_facts``
 - ``forecast_sentence``: the planning range of purchases, and how earlier forecasts came true
 - ``group_as_covariate``: whether groups of customers with contracts differ
 - ``calendar_model``: contracts with a season and events; ``explained_text``

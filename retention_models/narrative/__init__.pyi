@@ -41,3 +41,5 @@ from .purchases import forecast_sentence as forecast_sentence
 from .purchases import typical_cost as typical_cost
 from .roll_outs import roll_out_answer as roll_out_answer
 from .roll_outs import roll_out_facts as roll_out_facts
+from .trials import trials_answer as trials_answer
+from .trials import trials_facts as trials_facts

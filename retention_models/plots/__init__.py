@@ -9,6 +9,7 @@
 - ``plot_earlier_forecasts``: earlier forecasts and what came; ``plot_reliability``, ``plot_churn_by_month``
 - ``plot_action_map``: value against the chance to buy again; ``plot_money``: where the money of a campaign went
 - ``plot_over_time``: differences by day since the assignment; ``plot_event_study``: by periods since launch
+- ``plot_trials``: those who joined and others alike; ``plot_balance``: how much they differed
 - ``plot_efforts``: money a year of each effort; ``plot_effort_costs``, ``plot_effort_calendar``, ``plot_allocation``
 - ``plot_parameters``: parameter estimates; ``panels`` makes axes
 - ``alt_text``: what a figure shows in words, for readers who cannot see it

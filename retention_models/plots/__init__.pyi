@@ -32,3 +32,5 @@ from .roll_out import plot_event_study as plot_event_study
 from .style import panels as panels
 from .survival import plot_causes as plot_causes
 from .survival import plot_survival as plot_survival
+from .trials import plot_balance as plot_balance
+from .trials import plot_trials as plot_trials

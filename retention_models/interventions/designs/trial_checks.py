@@ -26,6 +26,7 @@ BEYOND = 0.05  # share of those who joined whose chance is above that of all oth
 FALLS = 0.25  # of the estimate: a step between two histories that is smaller does not decide
 SIGNIFICANT = 0.05
 POWER = 2.8  # standard errors that are found with 80 % power at 5 %
+REPEATED = "joined again, of customers who had joined before"
 FEWEST_WEEKS = 39  # of history that the median join needs, so that 26 and 52 weeks can differ
 
 
@@ -61,9 +62,9 @@ def check_anchor(occasions: Occasions, in_weeks: bool) -> Check:
 
 def check_joins(joins: int, left_out: Mapping[str, int]) -> Check:
     """How many joins are not compared, and why."""
-    left = sum(left_out.values())
+    left = sum(count for reason, count in left_out.items() if reason != REPEATED)
     share = left / (left + joins)
-    detail = f"{joins:,} joins are compared." + (f" Left out: {counted(left_out)}." if left else "")
+    detail = f"{joins:,} joins are compared." + (f" Left out: {counted(left_out)}." if left_out else "")
     remedy = "The effect is that on the joins that are compared; say so, or use a longer log."
     return Check("Joins compared", share <= MISSED, share, MISSED, "share of joins", detail, remedy, decides=False)
 

@@ -357,7 +357,7 @@ class Trials(Presentation):
             n=len(self._rows.joined),
             assigned_by="choice",
             design="quasi-experimental" if self._occasions.anchored else "observational",
-            checks=self.checks,
+            checks=tuple(check for check in self.checks if check.decides or check.passed is not None),
             reach=reach,
             repeats=repeats,
             owner=owner,

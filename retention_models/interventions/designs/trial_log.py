@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from retention_models.core.arrays import Array
 from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.designs.covariate_numbers import in_numbers
+from retention_models.interventions.designs.trial_checks import REPEATED
 from retention_models.interventions.designs.trial_histories import Known, Series
 from retention_models.logs.contacts.contact_log import Contacts, read_contacts
 from retention_models.logs.contracts.log import Spells
@@ -24,7 +25,6 @@ from retention_models.tables.frames import as_lazy, collect
 ORIGIN = pd.Timestamp("1900-01-01")
 CALENDAR = {"D": "D", "W": "W-SUN", "M": "M"}  # as pandas calls calendar periods
 UNKNOWN = "of customers who are not in the log"
-REPEATED = "joined again, of customers who had joined before"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

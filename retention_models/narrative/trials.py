@@ -1,0 +1,141 @@
+"""The answer of the page on what customers choose: whether joining changed anything, and what the dashboard shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from retention_models.core.formatting import three_digits
+from retention_models.interventions.designs.trial_effects import Trials
+from retention_models.interventions.effects.effect import Effect
+from retention_models.interventions.effects.sensitivity import objection
+from retention_models.narrative.answer import Answer, KeyFigure
+from retention_models.narrative.purchases import rounded_amount
+
+AGAINST = {"as_joined": "Effect of joining", "never_joined": "Against never joining"}
+WORDS = {
+    "orders": "orders",
+    "bought": "buyers",
+    "retained": "retained",
+    "amount": "",
+    "churned": "churned",
+    "time": "months",
+}
+
+
+def trials_facts(trials: Trials, *, name: str = "this log") -> dict[str, str]:
+    """What the head of a page says of trials.
+
+    Parameters
+    ----------
+    trials
+        The result of ``target_trials``.
+    name
+        What its data are called.
+
+    Returns
+    -------
+    dict
+        By name: data, joined, compared joins, horizon.
+    """
+    left = sum(trials.left_out.values())
+    horizon = trials.effect().horizon_text
+    return {
+        "data": name,
+        "joined": trials.kind,
+        "joins": f"{trials.joins:,} of {trials.joins + left:,}",
+        "horizon": horizon,
+    }
+
+
+def trials_answer(
+    trials: Trials, effect: Effect, *, currency: str = "", facts: Mapping[str, str] | None = None
+) -> Answer:
+    """Whether joining changed anything, beside the number that a dashboard shows.
+
+    Parameters
+    ----------
+    trials
+        The result of ``target_trials``.
+    effect
+        Its row of evidence, with a value if money is known.
+    currency
+        The currency of values. By default not stated.
+    facts
+        What the head of the page says.
+
+    Returns
+    -------
+    Answer
+        Keep, stop, or test; never a decision by the difference between members and others.
+    """
+    naive = float(trials.naive()["difference"].iloc[0])
+    figures = [KeyFigure("Members against others", _change(naive, trials.outcome), "a dashboard's number, no evidence")]
+    for estimand, row in trials.overall().iterrows():
+        ends = " to ".join(_change(float(row[end]), trials.outcome) for end in ("lower", "upper"))
+        figures.append(KeyFigure(AGAINST[str(estimand)], _change(float(row["estimate"]), trials.outcome), ends))
+    if effect.priced is not None:
+        value, lower, upper = (_written(currency, amount) for amount in effect.priced)
+        figures.append(KeyFigure("Value of a member", value, f"{lower} to {upper} in {effect.horizon_text}"))
+    figures.append(KeyFigure("Joins compared", f"{trials.joins:,}", f"{sum(trials.left_out.values()):,} left out"))
+    headline, actions = _decision(effect, currency)
+    remedies = [check.remedy for check in effect.checks if check.decides and not check.passed and check.remedy]
+    return Answer(
+        headline=headline,
+        figures=tuple(figures[:5]),
+        actions=tuple(dict.fromkeys([*actions, *remedies]))[:3],
+        sureness=(
+            "Customers chose for themselves. The comparison is honest only if all that moved them is in the log.",
+            _hidden(trials),
+            f"The {100 * trials.level:g} % interval counts the estimated chances to join, and repeated customers.",
+        ),
+        checks=trials.checks,
+        facts=dict(facts or trials_facts(trials)),
+    )
+
+
+def _hidden(trials: Trials) -> str:
+    """What would explain the effect away."""
+    found = next(check for check in trials.checks if check.name == "Hidden cause")
+    return found.detail.split(". ")[0].rstrip(".") + "."
+
+
+def _decision(effect: Effect, currency: str) -> tuple[str, list[str]]:
+    """The headline, and what to do."""
+    name, why = f"“{effect.intervention}”", objection(effect)
+    settle = "Invite half of the customers who have not joined, drawn at random: that settles it."
+    failed = [check.name for check in effect.checks if check.decides and check.passed is False]
+    if failed:
+        return f"Do not decide on {name} by this log: “{failed[0]}” failed. A test would settle it.", [settle]
+    if why:
+        open_checks = [check.name.lower() for check in effect.checks if check.decides and check.passed is None]
+        untold = open_checks[0] if open_checks else "a check"
+        return f"Not proven that {name} keeps anyone: {untold} is not known. A test would settle it.", [settle]
+    ends = effect.annual_value or effect.priced or (effect.estimate, effect.lower, effect.upper)
+    known = effect.priced is not None
+    _, lower, upper = ends
+    if lower > 0:
+        scale = "a year" if effect.annual_value else f"a member in {effect.horizon_text}"
+        worth = f": {_written(currency, lower)} to {_written(currency, upper)} {scale}" if known else ""
+        return f"{'Keep' if known else 'It works: keep'} {name}{worth}.", [
+            "Invite customers who have not joined, half of them at random, to go on measuring."
+        ]
+    if upper < 0:
+        reason = "it costs more than it brings" if known else "the outcome falls"
+        return f"Change or stop {name}: {reason}.", [settle]
+    if known and (effect.lower > 0 or effect.upper < 0):
+        worth = f"{_written(currency, lower)} to {_written(currency, upper)}"
+        return f"{name} changes {WORDS[effect.outcome] or 'spend'}; whether it pays is undecided: {worth}.", [settle]
+    return f"Undecided whether {name} keeps anyone: a gain and a loss are both possible.", [settle]
+
+
+def _change(number: float, outcome: str) -> str:
+    """A change of an outcome with its sign."""
+    sign = "+" if number > 0 else ""
+    if outcome in ("bought", "retained", "churned"):
+        return f"{sign}{100 * number:.1f} points"
+    return f"{sign}{three_digits(number)} {WORDS[outcome]}".strip()
+
+
+def _written(currency: str, amount: float) -> str:
+    """An amount to three digits, with its currency."""
+    return f"{currency} {three_digits(rounded_amount(float(amount)))}".strip()
