@@ -26,7 +26,7 @@ from .designs.contracts import retention_difference as retention_difference
 from .designs.contracts import rmst_difference as rmst_difference
 from .designs.encouragement import complier_effect as complier_effect
 from .designs.from_counts import effects_of_counts as effects_of_counts
-from .designs.staggered import RollOut as RollOut
+from .designs.roll_out import RollOut as RollOut
 from .designs.staggered import difference_in_differences as difference_in_differences
 from .designs.stepped_wedge import stepped_wedge as stepped_wedge
 from .effects.effect import Effect as Effect

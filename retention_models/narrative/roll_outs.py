@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from retention_models.core.formatting import three_digits
-from retention_models.interventions.designs.staggered import RollOut
+from retention_models.interventions.designs.roll_out import RollOut
 from retention_models.interventions.effects.effect import Effect
 from retention_models.narrative.answer import Answer, KeyFigure
 from retention_models.narrative.purchases import rounded_amount
