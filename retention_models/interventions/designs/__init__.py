@@ -9,7 +9,7 @@
 - ``contracts``: share retained, time retained, and their value
 - ``encouragement``: the effect of an offer received, where only the offer was random
 - ``staggered``: ``difference_in_differences``: units that got a programme one after the other
-- ``roll_out``: its result, ``RollOut``
+- ``roll_out``: its result, ``RollOut``; ``roll_out_money``: gain, costs and cost per additional buyer
 - ``roll_out_panel``: its panel and launches; ``group_time``: effects of cohorts by period
 - ``roll_out_averages``: averages of these with their laws; ``few_units``: what chance does with few units
 - ``roll_out_checks``: whether a roll-out may decide

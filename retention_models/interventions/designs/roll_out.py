@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from retention_models.core.arguments import check_choice, require_number
+from retention_models.core.arguments import check_choice
 from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation, with_interval
+from retention_models.interventions.arms.cost_breakdown import CostPerRetained
 from retention_models.interventions.designs.roll_out_averages import Average, Averages, Inference
 from retention_models.interventions.designs.roll_out_checks import (
     check_anticipation,
@@ -26,12 +27,23 @@ from retention_models.interventions.designs.roll_out_checks import (
     check_trends,
     check_units,
 )
+from retention_models.interventions.designs.roll_out_money import (
+    Spent,
+    breakdown,
+    costs_of,
+    gain_of,
+    mean_since_launch,
+    per_additional,
+)
 from retention_models.interventions.designs.roll_out_panel import Panel
 from retention_models.interventions.effects.assignment import AssignedBy
 from retention_models.interventions.effects.derived_laws import Linear
 from retention_models.interventions.effects.effect import Effect
+from retention_models.interventions.effects.full_scale import require_full_scale
 from retention_models.interventions.effects.simultaneous_band import band_ends
 from retention_models.value.terms import Terms
+
+CUSTOMERS = {"retained_share": "customers retained", "churn": "customers lost"}  # what a share counts
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -246,6 +258,8 @@ class RollOut(Presentation):
         *,
         intervention: str = "roll-out",
         running_cost: float = 0.0,
+        discounts: Spent = 0.0,
+        rewards: Spent = 0.0,
         reach: int | None = None,
         periods_a_year: float | None = None,
         time_unit: str | None = None,
@@ -262,7 +276,12 @@ class RollOut(Presentation):
         intervention
             Name of the programme.
         running_cost
-            Cost of the programme per unit and period, with discounts and rewards, in money. By default 0.
+            Cost of the programme per unit and period, in money, beside discounts and rewards. By default 0.
+        discounts, rewards
+            Discounts and rewards given per unit and period: an amount, or a column that was read with
+            ``difference_in_differences(..., amounts=[...])``, by its mean in treated units since launch. All that was
+            given counts, for additional orders and for subsidised purchases. An outcome that is an amount after
+            discounts contains the discounts already. By default 0.
         reach
             Number of units that would have the programme. By default not stated.
         periods_a_year
@@ -283,20 +302,16 @@ class RollOut(Presentation):
         ValueError
             When terms have neither margin nor price, or a number is not valid.
         """
-        require_number("running_cost", running_cost, 0)
-        scale = float(self.base[self.panel.treated].mean())
-        law = Linear(self._averages.law, scale, 0.0)
+        costs = costs_of(self.panel, {"running_cost": running_cost, "discounts": discounts, "rewards": rewards})
+        law = self._per_unit
         money: dict[str, Any] = {}
         if terms is not None:
-            gain: Any = terms.price if terms.price is not None else terms.margin
-            if gain is None:
-                raise ValueError("terms must have a margin, for an amount, or a price, for a count")
-            value = Linear(self._averages.law, scale * float(gain), -running_cost)
-            money = {"value": value.estimate, "value_law": value, "cost": running_cost}
+            value = Linear(self._averages.law, law.slope * self._sign * gain_of(terms), -sum(costs.values()))
+            money = {"value": value.estimate, "value_law": value, "cost": sum(costs.values())}
         return Effect(
             intervention=intervention,
             outcome=self.outcome,
-            unit=f"{self.outcome} per unit and period",
+            unit=f"{CUSTOMERS.get(self.outcome, self.outcome)} per unit and period",
             estimand="average effect on treated units since launch",
             scale="difference",
             estimate=law.estimate,
@@ -315,6 +330,103 @@ class RollOut(Presentation):
             measured_on=measured_on,
             **money,
         )
+
+    @property
+    def _per_unit(self) -> Linear:
+        """The law of the effect per unit and period, at the mean base of treated units."""
+        return Linear(self._averages.law, float(self.base[self.panel.treated].mean()), 0.0)
+
+    @property
+    def _sign(self) -> float:
+        """-1 where a lower outcome is better, as with churn."""
+        return -1.0 if self.lower_is_better else 1.0
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether a lower outcome is better, as with churn."""
+        return self.outcome == "churn"
+
+    def cost_breakdown(
+        self,
+        terms: Terms,
+        *,
+        running_cost: float = 0.0,
+        discounts: Spent = 0.0,
+        redemptions: str | None = None,
+        rewards: Spent = 0.0,
+        reach: int | None = None,
+        periods_a_year: float = 1.0,
+    ) -> pd.DataFrame:
+        """Gain, costs and net value per unit and period, and of a year at full reach.
+
+        Parameters
+        ----------
+        terms, running_cost, discounts, rewards, reach
+            As in ``effect``; ``terms`` are required.
+        redemptions
+            A column with the number of discounted orders, read with ``amounts=``. With it the table shows the
+            subsidised purchases: discounts on orders that would have happened without the programme. The outcome must
+            then count orders.
+        periods_a_year
+            Number of periods in a year. By default 1.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``line``: ``gross gain, running cost, discounts, subsidised purchases, rewards, net value``.
+            Columns ``amount, lower, upper`` per unit and period, costs negative; with ``reach`` also ``a_year,
+            a_year_lower, a_year_upper``. ``subsidised purchases`` is a part of the discounts; the other lines add up
+            to the net value.
+
+        Raises
+        ------
+        ValueError
+            When terms have neither margin nor price, an amount is below 0, or a column was not read.
+
+        Notes
+        -----
+        Costs count as known. Additional orders are taken to be discounted as often as others of members: with D
+        discounts and R discounted orders, g additional orders got g D / R, and the subsidised purchases the rest.
+        """
+        costs = costs_of(self.panel, {"running_cost": running_cost, "discounts": discounts, "rewards": rewards})
+        require_full_scale(reach, periods_a_year, None)
+        counted = None
+        if redemptions is not None:
+            counted = mean_since_launch(self.panel, redemptions, "redemptions")
+            if counted == 0 or terms.price is None:
+                raise ValueError(
+                    f"subsidised purchases need discounted orders and an outcome that counts orders: {redemptions} has "
+                    f"a mean of {counted:g} since launch, and the price of an order is {terms.price}"
+                )
+        uses = None if reach is None else reach * periods_a_year
+        return breakdown(self._per_unit, self._sign * gain_of(terms), costs, counted, self.level, uses)
+
+    def cost_per_additional(
+        self, *, running_cost: float = 0.0, discounts: Spent = 0.0, rewards: Spent = 0.0, currency: str = ""
+    ) -> CostPerRetained:
+        """Cost of an additional buyer, order or customer; of a customer not lost, where the outcome is churn.
+
+        Parameters
+        ----------
+        running_cost, discounts, rewards
+            As in ``effect``.
+        currency
+            The name of the currency, for the sentence. Empty by default.
+
+        Returns
+        -------
+        CostPerRetained
+            The cost per unit and period, over the effect per unit and period. There is no upper limit where an effect
+            of 0 is not ruled out.
+
+        Raises
+        ------
+        ValueError
+            When nothing is spent, an amount is below 0, or a column was not read.
+        """
+        costs = costs_of(self.panel, {"running_cost": running_cost, "discounts": discounts, "rewards": rewards})
+        law = Linear(self._per_unit, self._sign, 0.0)
+        return per_additional(law, sum(costs.values()), self.level, currency, lower_is_better=self.lower_is_better)
 
     def _parts(self) -> Sequence[Part]:
         law = self._averages.law

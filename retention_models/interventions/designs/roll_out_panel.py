@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,8 @@ class Panel(Presentation):
         Index of the first treated period of each unit, shape (N,); T where a unit is not treated.
     left_out
         Number of units that were left out, by reason.
+    amounts
+        Further columns of money or counts by their names, each of shape (N, T).
     """
 
     unit_name: str
@@ -47,6 +49,7 @@ class Panel(Presentation):
     size: Array | None
     first: NDArray[np.int64]
     left_out: Mapping[str, int]
+    amounts: Mapping[str, Array] = field(default_factory=dict)
 
     def _parts(self) -> Sequence[Part]:
         ends = [str(each.date() if isinstance(each, pd.Timestamp) else each) for each in self.periods[[0, -1]]]
@@ -69,10 +72,15 @@ class Panel(Presentation):
         if not units.any():
             return self
         kept = ~units
-        size = None if self.size is None else self.size[kept]
-        names = [name for name, is_kept in zip(self.units, kept, strict=True) if is_kept]
-        left_out = {**self.left_out, reason: int(units.sum())}
-        return Panel(self.unit_name, names, self.periods, self.outcome[kept], size, self.first[kept], left_out)
+        return replace(
+            self,
+            units=[name for name, is_kept in zip(self.units, kept, strict=True) if is_kept],
+            outcome=self.outcome[kept],
+            size=None if self.size is None else self.size[kept],
+            first=self.first[kept],
+            left_out={**self.left_out, reason: int(units.sum())},
+            amounts={name: values[kept] for name, values in self.amounts.items()},
+        )
 
     def base(self, base_periods: int | None) -> tuple[Array, int]:
         """Mean outcome of each unit in the early base period, shape (N,), and the length of that period.
@@ -87,7 +95,15 @@ class Panel(Presentation):
 
 
 def read_panel(
-    panel: Any, launches: Any, *, panel_unit: str, period: str, first_treated: str, outcome: str, size: str | None
+    panel: Any,
+    launches: Any,
+    *,
+    panel_unit: str,
+    period: str,
+    first_treated: str,
+    outcome: str,
+    size: str | None,
+    amounts: Sequence[str] = (),
 ) -> Panel:
     """The panel with its launches.
 
@@ -97,7 +113,7 @@ def read_panel(
         When a cell is missing or stands twice, a unit has several launches, a launch lies after the last period, or
         nothing can be compared.
     """
-    numbers = {outcome: "number"} | ({size: "number"} if size else {})
+    numbers = dict.fromkeys((outcome, *([size] if size else []), *amounts), "number")
     kinds: Any = {panel_unit: "text", period: "value", **numbers}
     with naming(panel):
         rows = collect_table(panel, list(kinds), kinds, where="the panel", hint=HINT)
@@ -124,8 +140,14 @@ def read_panel(
     first = launch_places(launches, table.index, table.columns, panel_unit, first_treated)
     sizes = _cells(rows, panel_unit, period, size).to_numpy(dtype=float) if size else None
     if sizes is not None and not (sizes > 0).all():
-        raise ValueError(f"{size} must be above 0 in each cell, which fails for {(~(sizes > 0)).sum():,} cells")
-    found = Panel(panel_unit, list(table.index), table.columns, table.to_numpy(dtype=float), sizes, first, {})
+        raise ValueError(
+            f"{size} must be above 0 in each cell, which fails for {(~(sizes > 0)).sum():,} cells; leave out these "
+            "units, or choose longer periods"
+        )
+    for name in amounts:
+        _refuse(rows[name] < 0, name, "is below 0", "state amounts of money as positive numbers")
+    spent = {name: _cells(rows, panel_unit, period, name).to_numpy(dtype=float) for name in amounts}
+    found = Panel(panel_unit, list(table.index), table.columns, table.to_numpy(dtype=float), sizes, first, {}, spent)
     found = found.without(first == -1, "treated before the panel begins")
     if not found.treated.any():
         raise ValueError(f"no unit of the panel was treated: {first_treated} is empty for all {len(table):,}")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
-from retention_models.core.arguments import check_choice, require_level, require_whole
+from retention_models.core.arguments import check_choice, require_level, require_texts, require_whole
 from retention_models.interventions.designs.group_time import ControlGroup, GroupTime
 from retention_models.interventions.designs.roll_out import RollOut
 from retention_models.interventions.designs.roll_out_averages import Averages
 from retention_models.interventions.designs.roll_out_panel import launch_places, read_panel
 from retention_models.interventions.effects.assignment import NOT_STATED, AssignedBy, require_assigned_by
+from retention_models.interventions.outcomes.unit_periods import SHARES
+from retention_models.tables.engines import column_names
 
 
 def difference_in_differences(
@@ -28,6 +31,7 @@ def difference_in_differences(
     control_group: ControlGroup = "not_yet_treated",
     anticipation: int = 0,
     base_periods: int | None = None,
+    amounts: Sequence[str] = (),
     other_launches: Any = None,
     assigned_by: AssignedBy = NOT_STATED,
     level: float = 0.95,
@@ -47,9 +51,11 @@ def difference_in_differences(
         Names of the columns. Periods are days or numbers; a launch belongs to the period in which it falls.
     per
         ``"base"``, the default: the outcome is relative to the mean of each unit in an early base period. A column:
-        relative to that column in each period, such as customers. None: levels.
+        relative to that column in each period, such as customers. None: levels. The outcomes ``"retained_share"`` and
+        ``"churn"`` of ``event_panel`` are compared as shares of the customers at risk.
     weights
         ``"base"``, the default: units count by their base, so that the effect is that on the average order or customer.
+        With ``per`` of a column, they count by its mean in the base period, such as the customers at risk.
         ``"panel_unit"``: all units count alike.
     control_group
         ``"not_yet_treated"``, the default, or ``"never_treated"``.
@@ -57,6 +63,9 @@ def difference_in_differences(
         Number of periods before launch in which the programme may already work. By default 0.
     base_periods
         Length of the base period from the start of the panel. By default half of the periods before the first launch.
+    amounts
+        Further columns of the panel, such as discounts and rewards given by unit and period, which ``effect`` and
+        ``cost_breakdown`` may name. By default none.
     other_launches
         Launches of another effort in the same form as ``launches``, to see whether they coincide. By default not known.
     assigned_by
@@ -109,9 +118,12 @@ def difference_in_differences(
     require_whole("anticipation", anticipation, 0)
     check_choice("control_group", control_group, get_args(ControlGroup))
     check_choice("weights", weights, ("base", "panel_unit"))
+    if amounts:
+        require_texts("amounts", amounts)
+    counted, per = _as_counts(panel, outcome, per)
     size = per if per not in ("base", None) else None
     names = {"panel_unit": panel_unit, "period": period, "first_treated": first_treated}
-    read = read_panel(panel, launches, **names, outcome=outcome, size=size)
+    read = read_panel(panel, launches, **names, outcome=counted, size=size, amounts=amounts)
     if np.ptp(read.outcome) == 0:
         raise ValueError(f"{outcome} is {read.outcome[0, 0]:g} in each unit and period: there is nothing to compare")
     if (read.outcome < 0).any() and per == "base":
@@ -130,7 +142,7 @@ def difference_in_differences(
     if size is not None:
         assert read.size is not None
         weight, values = read.size[:, :length].mean(axis=1), read.outcome / read.size
-        scale, unit = weight, f"{outcome} per {size}"
+        scale, unit = weight, f"{outcome} per {size}" if counted == outcome else "of customers at risk"
     elif per == "base":
         weight, values, scale, unit = base, read.outcome / base[:, None], base, f"of {outcome} in the base period"
     else:
@@ -161,3 +173,19 @@ def difference_in_differences(
         ),
         _other_launches=other,
     )
+
+
+def _as_counts(panel: Any, outcome: str, per: str | None) -> tuple[str, str | None]:
+    """The count to compare, and what it is divided by; for a share of ``event_panel``, the two counts of its ratio."""
+    if outcome not in SHARES or per is None:
+        return outcome, per
+    part, whole = SHARES[outcome]
+    missing = [name for name in (part, whole) if name not in column_names(panel, "the panel")]
+    if missing:
+        raise ValueError(
+            f"{outcome} is a share, and its units are weighted by customers at risk: the panel lacks the columns "
+            f"{', '.join(missing)} of event_panel; add them, or use per=None for shares of equal weight"
+        )
+    if per not in ("base", whole):
+        raise ValueError(f"{outcome} is a share of {whole}; it cannot be divided by {per} as well")
+    return part, whole

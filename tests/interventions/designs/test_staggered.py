@@ -183,6 +183,99 @@ def test_the_row_of_evidence_is_money_per_unit_and_period(roll_out, panel, launc
     assert chance.design == "randomised"
 
 
+def test_a_share_is_weighted_by_the_customers_at_risk():
+    """Churn falls by 10 points among 100 customers at risk, and by 40 among 10; it rises by 2 without the club."""
+    rows = [
+        (unit, t, at_risk, at_risk * (0.5 + 0.02 * (t >= 4) - gain * (t >= 4)))
+        for unit, at_risk, gain in (("a", 100, 0.1), ("b", 10, 0.4), ("c", 50, 0.0), ("d", 20, 0.0))
+        for t in range(8)
+    ]
+    panel = pd.DataFrame(rows, columns=["unit", "period", "at_risk", "lost"])
+    panel["churn"] = panel["lost"] / panel["at_risk"]
+    stated = {"panel_unit": "unit", "assigned_by": "rule"}
+    found = rm.difference_in_differences(panel, {"a": 4, "b": 4}, outcome="churn", **stated)
+    assert found.overall()["estimate"].iloc[0] == pytest.approx(-(100 * 0.1 + 10 * 0.4) / 110)
+    alike = rm.difference_in_differences(panel, {"a": 4, "b": 4}, outcome="churn", per=None, **stated)
+    assert alike.overall()["estimate"].iloc[0] == pytest.approx(-0.25)
+    assert str(found).startswith("churn: -0.127")
+    assert "of customers at risk" in str(found)
+    row = found.effect(rm.Terms(price=3.0), running_cost=2.0)
+    assert row.estimate == pytest.approx(-7.0)  # customers lost per unit and period
+    assert row.unit == "customers lost per unit and period"
+    assert row.value == pytest.approx(3 * 7 - 2)
+    assert found.cost_per_additional(running_cost=2.0).sentence.startswith("Each one fewer cost")
+    with pytest.raises(ValueError, match="the panel lacks the columns lost of event_panel"):
+        rm.difference_in_differences(panel.drop(columns="lost"), {"a": 4}, outcome="churn", **stated)
+    with pytest.raises(ValueError, match="cannot be divided by lost as well"):
+        rm.difference_in_differences(panel, {"a": 4}, outcome="churn", per="lost", **stated)
+
+
+@pytest.fixture
+def costly(panel, launches):
+    """The roll-out with discounts of 1.5 on three orders in each treated cell, and rewards of 0.2."""
+    treated = panel["period"] >= panel["unit"].map(launches).fillna(99)
+    panel = panel.assign(discounts=4.5 * treated, redeemed=3 * treated, rewards=0.2 * treated)
+    return rm.difference_in_differences(panel, launches, amounts=["discounts", "redeemed", "rewards"], **NAMES)
+
+
+def test_costs_of_a_programme_are_lines_that_add_up(costly):
+    terms, spent = rm.Terms(price=3.0, currency="EUR"), {"running_cost": 0.5, "discounts": "discounts", "rewards": 0.2}
+    table = costly.cost_breakdown(terms, redemptions="redeemed", reach=40, periods_a_year=52, **spent)
+    row = costly.effect(terms, reach=40, periods_a_year=52, time_unit="W", **spent)
+    amount = table["amount"]
+    assert amount["gross gain"] == pytest.approx(3 * row.estimate)
+    assert amount[["running cost", "discounts", "rewards"]].tolist() == pytest.approx([-0.5, -4.5, -0.2])
+    assert amount["net value"] == pytest.approx(amount.drop(["net value", "subsidised purchases"]).sum())
+    assert amount["subsidised purchases"] == pytest.approx(-(4.5 - 1.5 * row.estimate))
+    assert row.value == pytest.approx(amount["net value"])
+    assert row.cost == pytest.approx(5.2)
+    assert table.loc["net value", ["a_year", "a_year_lower", "a_year_upper"]].tolist() == pytest.approx(
+        list(row.annual_value)
+    )
+    assert (table["lower"] <= table["amount"]).all()
+    assert (table["amount"] <= table["upper"]).all()
+
+
+def test_the_cost_of_an_additional_order_is_the_cost_over_the_effect(costly):
+    spent = {"discounts": "discounts", "rewards": "rewards"}
+    cost, row = costly.cost_per_additional(currency="EUR", **spent), costly.effect()
+    assert cost.estimate == pytest.approx(4.7 / row.estimate)
+    assert (cost.lower, cost.upper) == pytest.approx((4.7 / row.upper, 4.7 / row.lower))
+    assert cost.sentence.startswith("Each additional one cost EUR ")
+    with pytest.raises(ValueError, match="the programme cost 0 and changed the outcome by"):
+        costly.cost_per_additional()
+
+
+def test_a_cost_has_no_upper_limit_where_no_effect_is_not_ruled_out():
+    rng = np.random.default_rng(5)
+    rows = [(u, t, 100 + rng.normal(0, 9)) for u in range(20) for t in range(12)]
+    found = rm.difference_in_differences(
+        pd.DataFrame(rows, columns=["unit", "period", "y"]), dict.fromkeys(range(10), 6), **NAMES
+    )
+    cost = found.cost_per_additional(running_cost=1.0)
+    assert math.isinf(cost.upper)
+    assert cost.lower == pytest.approx(1 / found.effect().upper)
+    assert "without upper limit" in cost.sentence
+
+
+@pytest.mark.parametrize(
+    ("spent", "message"),
+    [
+        ({"discounts": "gifts"}, "discounts names 'gifts', which was not read with the panel"),
+        ({"running_cost": -1}, "running_cost must be an amount of 0 or more, or a column"),
+        ({"discounts": "discounts", "redemptions": "gifts"}, "redemptions names 'gifts'"),
+    ],
+)  # fmt: skip
+def test_costs_that_nobody_knows_are_refused(costly, spent, message):
+    with pytest.raises(ValueError, match=message):
+        costly.cost_breakdown(rm.Terms(price=1.0), **spent)
+
+
+def test_negative_amounts_are_refused(panel, launches):
+    with pytest.raises(ValueError, match="discounts is below 0 in 360 of 360 rows; state amounts of money as positive"):
+        rm.difference_in_differences(panel.assign(discounts=-1.0), launches, amounts=["discounts"], **NAMES)
+
+
 def simulated(rng, first, periods=24, effect=0.0):
     n = len(first)
     noise = rng.normal(0, 1, (n, periods))
