@@ -121,10 +121,10 @@ def read_panel(
         _refuse(rows[name].isna(), name, "is missing", "fill it in, with 0 where nothing happened")
     for name in numbers:
         _refuse(~np.isfinite(rows[name]), name, "is infinite", "correct these rows")
-    _refuse(rows.duplicated([panel_unit, period]), f"{panel_unit} and {period}", "stand twice", "add up their rows")
     rows[period] = _as_time(rows[period], period)
-    table = _cells(rows, panel_unit, period, outcome)
-    missing = int(table.isna().to_numpy().sum())
+    grid = Grid.of(rows, panel_unit, period)
+    table = grid.cells(rows[outcome])
+    missing = int(np.isnan(table).sum())
     if missing:
         raise ValueError(
             f"{missing:,} of {table.size:,} cells of {panel_unit} and {period} have no row; add them, with 0 where "
@@ -132,13 +132,13 @@ def read_panel(
         )
     if len(table) < 2:
         raise ValueError(f"the panel has {len(table)} {panel_unit}; it takes two units to compare")
-    gap = _gap(table.columns)
+    gap = _gap(grid.periods)
     if gap:
         raise ValueError(
             f"the panel has no row of any unit for {gap}; add these periods, with 0 where nothing happened"
         )
-    first = launch_places(launches, table.index, table.columns, panel_unit, first_treated)
-    sizes = _cells(rows, panel_unit, period, size).to_numpy(dtype=float) if size else None
+    first = launch_places(launches, grid.units, grid.periods, panel_unit, first_treated)
+    sizes = grid.cells(rows[size]) if size else None
     if sizes is not None and not (sizes > 0).all():
         raise ValueError(
             f"{size} must be above 0 in each cell, which fails for {(~(sizes > 0)).sum():,} cells; leave out these "
@@ -146,8 +146,8 @@ def read_panel(
         )
     for name in amounts:
         _refuse(rows[name] < 0, name, "is below 0", "state amounts of money as positive numbers")
-    spent = {name: _cells(rows, panel_unit, period, name).to_numpy(dtype=float) for name in amounts}
-    found = Panel(panel_unit, list(table.index), table.columns, table.to_numpy(dtype=float), sizes, first, {}, spent)
+    spent = {name: grid.cells(rows[name]) for name in amounts}
+    found = Panel(panel_unit, list(grid.units), grid.periods, table, sizes, first, {}, spent)
     found = found.without(first == -1, "treated before the panel begins")
     if not found.treated.any():
         raise ValueError(f"no unit of the panel was treated: {first_treated} is empty for all {len(table):,}")
@@ -156,9 +156,33 @@ def read_panel(
     return found
 
 
-def _cells(rows: pd.DataFrame, panel_unit: str, period: str, name: str) -> pd.DataFrame:
-    """A column as a table of units by periods."""
-    return rows.pivot_table(index=panel_unit, columns=period, values=name, aggfunc="first")
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Where each row of a panel stands: its units and periods in order, and the place of each row among their cells."""
+
+    units: pd.Index
+    periods: pd.Index
+    place: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame, panel_unit: str, period: str) -> Grid:
+        """The grid of some rows; a ValueError where a cell stands twice."""
+        unit, units = pd.factorize(rows[panel_unit], sort=True)
+        at, periods = pd.factorize(rows[period], sort=True)
+        place = unit * len(periods) + at
+        twice = np.bincount(place, minlength=len(units) * len(periods)) - 1
+        again = int(twice[twice > 0].sum())
+        if again:
+            raise ValueError(
+                f"{panel_unit} and {period} stand twice in {again:,} of {len(rows):,} rows; add up their rows"
+            )
+        return cls(pd.Index(units, name=panel_unit), pd.Index(periods, name=period), place)
+
+    def cells(self, values: pd.Series) -> Array:
+        """A column as units by periods, NaN where there is no row."""
+        found = np.full(len(self.units) * len(self.periods), np.nan)
+        found[self.place] = values.to_numpy(dtype=float)
+        return found.reshape(len(self.units), -1)
 
 
 def _refuse(bad: pd.Series, name: str, rule: str, remedy: str) -> None:
@@ -207,7 +231,7 @@ def launch_places(
             f"{rows[panel_unit][twice].nunique():,} units were launched more than once (first: "
             f"{rows[panel_unit][twice].iloc[0]}); name the first launch, and leave out units that were switched off"
         )
-    unknown = ~rows[panel_unit].isin(units)
+    unknown = pd.Series(units.get_indexer(pd.Index(rows[panel_unit])) < 0, rows.index)
     rows, unknown = (rows[~unknown], unknown[:0]) if others else (rows, unknown)
     if unknown.any():
         raise ValueError(

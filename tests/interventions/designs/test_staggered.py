@@ -12,6 +12,7 @@ import pytest
 import retention_models as rm
 from retention_models.interventions.designs.few_units import all_noisy, count_assignments
 from retention_models.interventions.designs.group_time import GroupTime
+from retention_models.interventions.designs.group_time_influence import covariance
 from retention_models.interventions.designs.roll_out_averages import Averages
 
 STORED = json.loads((Path(__file__).parents[2] / "reference" / "roll_outs.json").read_text())
@@ -55,7 +56,7 @@ def test_group_time_effects_are_those_of_diff_diff(panel, launches, peer):
     if peer["anticipation"] == 0:
         assert found.overall()["estimate"].iloc[0] == pytest.approx(peer["overall"], abs=1e-9)
         assert found.by_group()["estimate"].tolist() == pytest.approx(list(peer["group"].values()), abs=1e-9)
-        error = math.sqrt(group_time.covariance(by_leaving_out=False)[0, 0])
+        error = math.sqrt(covariance(group_time, by_leaving_out=False)[0, 0])
         assert error == pytest.approx(peer["overall_se"] * math.sqrt(30 / 29), rel=1e-6)  # N - 1 in place of N
 
 
