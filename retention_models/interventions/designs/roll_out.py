@@ -22,6 +22,7 @@ from retention_models.interventions.designs.roll_out_checks import (
     check_anticipation,
     check_break_even,
     check_coincidence,
+    check_covariates,
     check_decidable,
     check_scale,
     check_trends,
@@ -242,12 +243,14 @@ class RollOut(Presentation):
     @cached_property
     def _checks(self) -> tuple[Check, ...]:
         averages, levels = self._averages, self.levels()["estimate"].to_numpy(dtype=float)
+        covariates = check_covariates(averages)
         return (
             check_decidable(averages, self.panel),
             check_trends(averages),
             check_break_even(averages, self.level),
             check_anticipation(averages),
             check_scale(float(levels[0]), float(levels[1]), averages.law.interval(self.level)),
+            *(() if covariates is None else (covariates,)),
             check_units(self.panel),
             check_coincidence(self.panel, self._other_launches),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,6 +138,23 @@ def check_units(panel: Panel) -> Check:
     detail = f"Left out: {reasons}." if reasons else "All units of the panel are compared."
     remedy = "Begin the panel earlier, or explain why these units are missing."
     return Check("Units left out", share <= FEW_LEFT_OUT, share, FEW_LEFT_OUT, "share of units", detail, remedy)
+
+
+def check_covariates(averages: Averages) -> Check | None:
+    """In how many comparisons the untreated units show what covariates do; None without covariates."""
+    group_time = averages.group_time
+    if group_time.covariates is None:
+        return None
+    plain = replace(group_time, covariates=None)
+    possible, known = (np.isfinite(each.effects(*each.sums)).sum() for each in (plain, group_time))
+    share = float(1 - known / possible)
+    coefficients = group_time.design.shape[1]
+    detail = (
+        f"{possible - known:,} of {possible:,} comparisons are left out: their untreated units are too few or too "
+        f"alike for {coefficients} coefficients."
+    )
+    remedy = "State fewer covariates, or keep more units without the programme."
+    return Check("Covariates", share <= MATTERS, share, MATTERS, "share of comparisons", detail, remedy)
 
 
 def check_coincidence(panel: Panel, other: NDArray[np.int64] | None) -> Check:

@@ -121,7 +121,7 @@ def read_panel(
         _refuse(rows[name].isna(), name, "is missing", "fill it in, with 0 where nothing happened")
     for name in numbers:
         _refuse(~np.isfinite(rows[name]), name, "is infinite", "correct these rows")
-    rows[period] = _as_time(rows[period], period)
+    rows[period] = as_time(rows[period], period)
     grid = Grid.of(rows, panel_unit, period)
     table = grid.cells(rows[outcome])
     missing = int(np.isnan(table).sum())
@@ -190,7 +190,7 @@ def _refuse(bad: pd.Series, name: str, rule: str, remedy: str) -> None:
         raise ValueError(f"{name} {rule} in {bad.sum():,} of {len(bad):,} rows; {remedy}")
 
 
-def _as_time(periods: pd.Series, name: str) -> pd.Series:
+def as_time(periods: pd.Series, name: str) -> pd.Series:
     """Periods as whole numbers, or as days."""
     if pd.api.types.is_numeric_dtype(periods):
         return periods
@@ -237,7 +237,7 @@ def launch_places(
         raise ValueError(
             f"{unknown.sum():,} launched units are not in the panel (first: {rows[panel_unit][unknown].iloc[0]})"
         )
-    launched = _as_time(rows[first_treated], first_treated)
+    launched = as_time(rows[first_treated], first_treated)
     if isinstance(periods, pd.DatetimeIndex) != pd.api.types.is_datetime64_any_dtype(launched) and len(launched):
         raise ValueError(f"{first_treated} and the periods must both be days, or both numbers")
     end = periods[-1] + (periods[-1] - periods[-2])

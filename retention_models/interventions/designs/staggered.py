@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -12,6 +13,7 @@ from retention_models.core.arguments import check_choice, require_level, require
 from retention_models.interventions.designs.group_time import ControlGroup, GroupTime
 from retention_models.interventions.designs.roll_out import RollOut
 from retention_models.interventions.designs.roll_out_averages import Averages
+from retention_models.interventions.designs.roll_out_covariates import read_covariates
 from retention_models.interventions.designs.roll_out_panel import launch_places, read_panel
 from retention_models.interventions.effects.assignment import NOT_STATED, AssignedBy, require_assigned_by
 from retention_models.interventions.outcomes.unit_periods import SHARES
@@ -32,6 +34,7 @@ def difference_in_differences(
     anticipation: int = 0,
     base_periods: int | None = None,
     amounts: Sequence[str] = (),
+    covariates: Sequence[str] = (),
     other_launches: Any = None,
     assigned_by: AssignedBy = NOT_STATED,
     level: float = 0.95,
@@ -66,6 +69,10 @@ def difference_in_differences(
     amounts
         Further columns of the panel, such as discounts and rewards given by unit and period, which ``effect`` and
         ``cost_breakdown`` may name. By default none.
+    covariates
+        Numbers of each unit that were known before the first launch: columns of the launches, with one row a unit, or
+        of the panel, with one value a unit. The change of untreated units is regressed on them and predicted for
+        treated ones. By default none.
     other_launches
         Launches of another effort in the same form as ``launches``, to see whether they coincide. By default not known.
     assigned_by
@@ -94,6 +101,10 @@ def difference_in_differences(
     Callaway & Sant'Anna (2021). Each cohort is compared with units that are not treated, since the last period before
     its launch. Units that were treated before the panel begins are left out and counted.
 
+    With covariates, units need only move alike where these are equal (their outcome regression, linear in the
+    covariates and weighted like the units). Errors count the regression: it is computed again without each unit, and
+    is part of the influence. Comparisons with no more untreated units than coefficients are left out and counted.
+
     With at least 50 units and 5 in each cohort, errors follow from the influence of each unit, otherwise from leaving
     out each unit in turn (jackknife, N - 1 degrees of freedom). With fewer than 6 treated or untreated units, the
     interval is that of other assignments of the launches (randomisation inference for a constant effect).
@@ -118,8 +129,9 @@ def difference_in_differences(
     require_whole("anticipation", anticipation, 0)
     check_choice("control_group", control_group, get_args(ControlGroup))
     check_choice("weights", weights, ("base", "panel_unit"))
-    if amounts:
-        require_texts("amounts", amounts)
+    for name, columns in (("amounts", amounts), ("covariates", covariates)):
+        if columns:
+            require_texts(name, columns)
     counted, per = _as_counts(panel, outcome, per)
     size = per if per not in ("base", None) else None
     names = {"panel_unit": panel_unit, "period": period, "first_treated": first_treated}
@@ -149,11 +161,13 @@ def difference_in_differences(
         weight, values, scale, unit = np.abs(base), read.outcome, np.ones(len(base)), outcome
     if weights == "panel_unit" or per is None:
         weight = np.ones(len(values))
-    group_time = GroupTime(values, weight, read.first, anticipation, control_group)
+    known = read_covariates(covariates, panel, launches, read, period) if covariates else None
+    group_time = GroupTime(values, weight, read.first, anticipation, control_group, known)
     if not np.isfinite(group_time.estimates.simple):
+        too_many = f" with more units than {len(covariates)} covariates and a constant" if covariates else ""
         raise ValueError(
-            f"no unit is left to compare with ({control_group}): each is treated by then; keep units without the "
-            "programme"
+            f"no unit is left to compare with ({control_group}){too_many}: each is treated by then; keep units without "
+            f"the programme{', or state fewer covariates' if covariates else ''}"
         )
     other = None
     if other_launches is not None:
@@ -168,9 +182,7 @@ def difference_in_differences(
         assigned_by=assigned_by,
         level=level,
         _averages=Averages.of(group_time, rng),
-        _levels=Averages.of(
-            GroupTime(read.outcome, np.ones(len(values)), read.first, anticipation, control_group), rng
-        ),
+        _levels=Averages.of(replace(group_time, values=read.outcome, weights=np.ones(len(values))), rng),
         _other_launches=other,
     )
 
