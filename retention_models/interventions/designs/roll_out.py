@@ -388,8 +388,9 @@ class RollOut(Presentation):
 
         Notes
         -----
-        Costs count as known. Additional orders are taken to be discounted as often as others of members: with D
-        discounts and R discounted orders, g additional orders got g D / R, and the subsidised purchases the rest.
+        Costs count as known. All additional orders are taken to be discounted: with D discounts and R discounted
+        orders, g additional orders got g D / R, and the subsidised purchases the rest. If customers without the
+        discount order more as well, even more of it is subsidised.
         """
         costs = costs_of(self.panel, {"running_cost": running_cost, "discounts": discounts, "rewards": rewards})
         require_full_scale(reach, periods_a_year, None)

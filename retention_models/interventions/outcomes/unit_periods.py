@@ -20,7 +20,8 @@ from retention_models.tables.frames import as_lazy, collect, move_to_engine, on_
 Period = Literal["D", "W", "M", "Q"]
 CALENDAR: dict[str, str] = {"D": "D", "W": "W-SUN", "M": "M", "Q": "Q"}  # as pandas calls calendar periods
 SHARES = {"retained_share": ("retained", "at_risk"), "churn": ("lost", "at_risk")}  # and what each is a ratio of
-OUTCOMES = ("orders", "buyers", "amount", "new_customers", *SHARES)
+MONEY = {"amount": "amount", "discounts": "discount", "discounted_orders": "discount"}  # and the column of each
+OUTCOMES = ("orders", "buyers", "amount", "new_customers", "discounts", "discounted_orders", *SHARES)
 UNKNOWN = "no unit"
 
 
@@ -33,6 +34,7 @@ def event_panel(
     customer_id: str = "customer_id",
     date: str = "date",
     amount: str | None = None,
+    discount: str | None = None,
     first_launch: str | dt.date | None = None,
     active_within: int = 1,
 ) -> pd.DataFrame:
@@ -48,11 +50,13 @@ def event_panel(
         ``"D"``, ``"W"`` (weeks from Monday, the default), ``"M"`` or ``"Q"``.
     outcomes
         Some of ``"orders"`` (rows), ``"buyers"`` (customers with an order in the period), ``"amount"`` and
-        ``"new_customers"`` (customers whose first order falls in the period). ``"retained_share"`` is the share of
-        customers at risk who order in the period, and ``"churn"`` the share who do not. The counts have columns of
+        ``"new_customers"`` (customers whose first order falls in the period). ``"discounts"`` is the sum of what orders
+        cost less, and ``"discounted_orders"`` the number of orders with a discount. ``"retained_share"`` is the share
+        of customers at risk who order in the period, and ``"churn"`` the share who do not. The counts have columns of
         their own: ``at_risk``, ``retained`` and ``lost``.
-    customer_id, date, amount
-        Names of the columns. ``amount`` is needed for the outcome of that name.
+    customer_id, date, amount, discount
+        Names of the columns. ``amount`` is needed for the outcome of that name, and ``discount`` (in money) for
+        ``"discounts"`` and ``"discounted_orders"``.
     first_launch
         Day of the first launch. A customer then belongs to the unit of most orders before it, and a new one to that of
         the first order, wherever they buy later. By default orders count where they are made.
@@ -101,12 +105,15 @@ def event_panel(
     require_texts("outcomes", outcomes)
     for name in outcomes:
         check_choice("outcomes", name, OUTCOMES)
-    if "amount" in outcomes and amount is None:
-        raise ValueError("the outcome 'amount' needs the column of the amount: amount='...'")
+    money = {"amount": amount, "discount": discount}
+    for name in outcomes:
+        if name in MONEY and money[MONEY[name]] is None:
+            column = MONEY[name]
+            raise ValueError(f"the outcome {name!r} needs the column of the {column}: {column}='...'")
     columns = {"customer": customer_id, "date": date, "unit": panel_unit}
     kinds: Any = {"customer": "id", "date": "day", "unit": "text"}
-    if amount is not None:
-        columns, kinds = columns | {"amount": amount}, kinds | {"amount": "number"}
+    given = {name: column for name, column in money.items() if column is not None}
+    columns, kinds = columns | given, kinds | dict.fromkeys(given, "number")
     with naming(log):
         keep = is_path(log) and is_text_file(log)
         rows = on_engine(open_table(log, columns, kinds, where="the log", keep=keep).to_native())
@@ -126,7 +133,7 @@ def event_panel(
     units = sorted(table["unit"].unique())
     grid = pd.MultiIndex.from_product([units, starts], names=["unit", "period"])
     found = table.set_index(["unit", "period"]).reindex(grid).fillna(0)
-    whole = [name for name in found if name != "amount"]
+    whole = [name for name in found if name not in ("amount", "discounts")]
     found = found.astype(dict.fromkeys(whole, np.int64))
     shares = [name for name in outcomes if name in SHARES]
     if shares:
@@ -198,7 +205,9 @@ def _with_shares(found: pd.DataFrame, gaps: pd.DataFrame, shares: Sequence[str],
 
 def _counted(rows: nw.LazyFrame[Any], outcomes: Sequence[str]) -> pd.DataFrame:
     """The outcomes of each unit and period in which there is an order; ``orders`` in any case."""
-    sums = {"amount": nw.col("amount").sum()} if "amount" in outcomes else {}
+    discounted = (nw.col("discount") > 0).cast(nw.Int64) if "discounted_orders" in outcomes else None
+    every = {"amount": nw.col("amount"), "discounts": nw.col("discount"), "discounted_orders": discounted}
+    sums = {name: each.sum() for name, each in every.items() if name in outcomes and each is not None}
     each = rows.group_by("unit", "period", "customer").agg(orders=nw.len(), **sums)
     both = {name: nw.col(name).sum() for name in ("orders", *sums)}
     found = collect(each.group_by("unit", "period").agg(**both, buyers=nw.len()))
@@ -208,8 +217,8 @@ def _counted(rows: nw.LazyFrame[Any], outcomes: Sequence[str]) -> pd.DataFrame:
         new = collect(joined.agg(nw.col("unit").min()).group_by("unit", "period").agg(new_customers=nw.len()))
         found = found.merge(new, on=["unit", "period"], how="left").fillna({"new_customers": 0})
     found["period"] = pd.to_datetime(found["period"])
-    if "amount" in found:
-        found["amount"] = found["amount"].round(6)
+    for name in {"amount", "discounts"} & set(found):
+        found[name] = found[name].round(6)
     return found.sort_values(["unit", "period"], ignore_index=True)
 
 

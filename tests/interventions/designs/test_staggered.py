@@ -272,6 +272,28 @@ def test_costs_that_nobody_knows_are_refused(costly, spent, message):
         costly.cost_breakdown(rm.Terms(price=1.0), **spent)
 
 
+@pytest.mark.slow
+def test_money_of_a_simulated_chain_is_that_of_its_truth():
+    """Without an effect of the club, all that members are given goes to subsidised purchases; with one, less does."""
+    business = rm.scenario.chain(5, customers=40_000, effect=0.4, members=0.5, discount=0.2)
+    spent = ["discounts", "discounted_orders"]
+    panel = rm.interventions.event_panel(
+        business.transactions, panel_unit="store", outcomes=["orders", *spent], discount="discount"
+    )
+    found = rm.difference_in_differences(
+        panel, business.launches, panel_unit="store", outcome="orders", amounts=spent, assigned_by="rule"
+    )
+    terms = rm.Terms(price=6.0)
+    table = found.cost_breakdown(terms, discounts="discounts", redemptions="discounted_orders")["amount"]
+    treated = panel.merge(found.panel.launches.dropna(), on="store")
+    since = treated[treated["period"] >= treated["first_treated"]]
+    assert -table["discounts"] == pytest.approx(since.groupby("store")["discounts"].mean().mean())
+    assert since["discounts"].sum() == pytest.approx(business.discounts, rel=0.03)
+    share = table["subsidised purchases"] / table["discounts"]  # half of the additional orders are those of members
+    anyway = 1 - 2 * (1 - business.subsidised / business.discounts)
+    assert share == pytest.approx(anyway, abs=0.1)
+
+
 def test_negative_amounts_are_refused(panel, launches):
     with pytest.raises(ValueError, match="discounts is below 0 in 360 of 360 rows; state amounts of money as positive"):
         rm.difference_in_differences(panel.assign(discounts=-1.0), launches, amounts=["discounts"], **NAMES)

@@ -8,7 +8,7 @@ import pytest
 
 import retention_models as rm
 
-ALL = ["orders", "buyers", "amount", "new_customers", "retained_share", "churn"]
+ALL = ["orders", "buyers", "amount", "new_customers", "retained_share", "churn", "discounts", "discounted_orders"]
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,8 @@ def log():
     rng, n = np.random.default_rng(0), 3_000
     days = pd.Timestamp("2025-01-01") + pd.to_timedelta(rng.integers(0, 100, n), "D")
     frame = pd.DataFrame({"customer_id": rng.integers(0, 400, n), "date": days, "store": rng.choice(list("abc"), n)})
-    return frame.assign(amount=rng.gamma(2, 10, n).round(2))
+    frame = frame.assign(amount=rng.gamma(2, 10, n).round(2))
+    return frame.assign(discount=np.where(rng.random(n) < 0.3, (frame["amount"] / 9).round(2), 0.0))
 
 
 @pytest.mark.parametrize("period", ["D", "W", "M"])
@@ -32,7 +33,8 @@ def test_every_engine_counts_the_same(log, tmp_path, period, launch):
         tmp_path / "log.parquet",
         tmp_path / "log.csv",
     ]
-    stated = {"panel_unit": "store", "period": period, "outcomes": ALL, "amount": "amount", "first_launch": launch}
+    stated = {"panel_unit": "store", "period": period, "outcomes": ALL, "first_launch": launch}
+    stated |= {"amount": "amount", "discount": "discount"}
     first, *others = (rm.interventions.event_panel(source, **stated) for source in sources)
     for other in others:
         pd.testing.assert_frame_equal(first, other)
@@ -83,6 +85,13 @@ def test_weeks_are_those_of_a_plain_group_by(log):
     assert found["orders"].sum() + found.attrs["left_out"] == len(log)
 
 
+def test_discounts_are_sums_and_counts_of_the_orders(log):
+    names = ["discounts", "discounted_orders"]
+    found = rm.interventions.event_panel(log, panel_unit="store", period="D", outcomes=names, discount="discount")
+    assert found["discounts"].sum() == pytest.approx(log["discount"].sum())
+    assert found["discounted_orders"].sum() == (log["discount"] > 0).sum()
+
+
 def test_new_customers_add_up_to_all_customers(log):
     found = rm.interventions.event_panel(log, panel_unit="store", period="D", outcomes=["new_customers"])
     assert found["new_customers"].sum() == log["customer_id"].nunique()
@@ -109,6 +118,7 @@ def test_rows_without_a_unit_are_counted(log):
         ({"panel_unit": "shop"}, "shop"),
         ({"outcomes": ["clicks"]}, "outcomes must be one of"),
         ({"outcomes": ["amount"]}, "needs the column of the amount"),
+        ({"outcomes": ["discounts"]}, "the outcome 'discounts' needs the column of the discount: discount="),
         ({"period": "Y"}, "period must be one of"),
         ({"first_launch": "soon"}, "first_launch must be a day"),
         ({"active_within": 0}, "active_within must be"),
