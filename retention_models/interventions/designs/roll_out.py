@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, get_args
@@ -20,6 +20,7 @@ from retention_models.interventions.arms.cost_breakdown import CostPerRetained
 from retention_models.interventions.designs.roll_out_averages import Average, Averages, Inference
 from retention_models.interventions.designs.roll_out_checks import (
     check_anticipation,
+    check_assignment,
     check_break_even,
     check_coincidence,
     check_covariates,
@@ -80,6 +81,7 @@ class RollOut(Presentation):
     _averages: Averages
     _levels: Averages
     _other_launches: NDArray[np.int64] | None
+    _assignment: Mapping[AssignedBy, int] | None = None
 
     @property
     def inference(self) -> Inference:
@@ -243,14 +245,14 @@ class RollOut(Presentation):
     @cached_property
     def _checks(self) -> tuple[Check, ...]:
         averages, levels = self._averages, self.levels()["estimate"].to_numpy(dtype=float)
-        covariates = check_covariates(averages)
+        further = (check_covariates(averages), check_assignment(self._assignment))
         return (
             check_decidable(averages, self.panel),
             check_trends(averages),
             check_break_even(averages, self.level),
             check_anticipation(averages),
             check_scale(float(levels[0]), float(levels[1]), averages.law.interval(self.level)),
-            *(() if covariates is None else (covariates,)),
+            *(check for check in further if check is not None),
             check_units(self.panel),
             check_coincidence(self.panel, self._other_launches),
         )

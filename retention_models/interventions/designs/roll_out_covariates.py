@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
-from retention_models.interventions.designs.roll_out_panel import Panel, as_time
-from retention_models.logs.contacts.contact_log import Contacts
+from retention_models.interventions.designs.roll_out_launches import as_time
+from retention_models.interventions.designs.roll_out_panel import Panel
 from retention_models.tables.engines import collect_table, column_names
 
 IN_LAUNCHES = "state one number a unit, known before the first launch, in the launches"
@@ -26,7 +26,7 @@ def read_covariates(names: Sequence[str], source: Any, launches: Any, panel: Pan
         When a covariate is in neither, is missing for a unit, varies over time, is known only after the first launch,
         is the same for all units, or follows from the others.
     """
-    has_columns = not isinstance(launches, Mapping | pd.Series | Contacts)
+    has_columns = not isinstance(launches, Mapping | pd.Series)
     of_launches = column_names(launches, "the launches") if has_columns else []
     found = []
     for name in names:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from retention_models.core.arguments import require_whole
 from retention_models.core.arrays import Array
-from retention_models.core.formatting import Part, Presentation
+from retention_models.core.formatting import Part, Presentation, number_of
+from retention_models.interventions.designs.roll_out_launches import as_time, ended_early, launch_places
 from retention_models.tables.engines import collect_table
 from retention_models.tables.files import naming
 
@@ -104,8 +105,9 @@ def read_panel(
     outcome: str,
     size: str | None,
     amounts: Sequence[str] = (),
+    until: pd.Series | None = None,
 ) -> Panel:
-    """The panel with its launches.
+    """The panel with its launches; ``until`` is the last day of the programme in units that no longer have it.
 
     Raises
     ------
@@ -149,8 +151,13 @@ def read_panel(
     spent = {name: grid.cells(rows[name]) for name in amounts}
     found = Panel(panel_unit, list(grid.units), grid.periods, table, sizes, first, {}, spent)
     found = found.without(first == -1, "treated before the panel begins")
+    if until is not None:
+        found = found.without(ended_early(until, found.units, found.periods), "switched off before the panel ends")
     if not found.treated.any():
-        raise ValueError(f"no unit of the panel was treated: {first_treated} is empty for all {len(table):,}")
+        left_out = "".join(f"; {number_of(count, 'units')} {reason}" for reason, count in found.left_out.items())
+        raise ValueError(
+            f"no unit of the panel was treated: {first_treated} is empty for all {len(found.units):,}{left_out}"
+        )
     if found.first.min() == found.first.max():
         raise ValueError("all units were first treated in the same period: there is no unit to compare with")
     return found
@@ -190,16 +197,6 @@ def _refuse(bad: pd.Series, name: str, rule: str, remedy: str) -> None:
         raise ValueError(f"{name} {rule} in {bad.sum():,} of {len(bad):,} rows; {remedy}")
 
 
-def as_time(periods: pd.Series, name: str) -> pd.Series:
-    """Periods as whole numbers, or as days."""
-    if pd.api.types.is_numeric_dtype(periods):
-        return periods
-    try:
-        return periods if pd.api.types.is_datetime64_any_dtype(periods) else pd.to_datetime(periods, format="ISO8601")
-    except (ValueError, TypeError):
-        raise ValueError(f"{name} must be numbers or days such as 2026-01-05; got {periods.iloc[0]!r}") from None
-
-
 def _gap(periods: pd.Index) -> str:
     """What lies between two periods that are farther apart than others; empty if they are evenly spaced."""
     steps = np.diff(periods.to_numpy())
@@ -210,43 +207,3 @@ def _gap(periods: pd.Index) -> str:
         str(each.date() if isinstance(each, pd.Timestamp) else each) for each in periods[wide[0] : wide[0] + 2]
     )
     return f"the time between {before} and {after}"
-
-
-def launch_places(
-    launches: Any, units: pd.Index, periods: Any, panel_unit: str, first_treated: str, *, others: bool = False
-) -> NDArray[np.int64]:
-    """Place of the first treated period of each unit: T if never, -1 before the panel begins.
-
-    Launches of ``others`` may concern units that are not in the panel, and lie after its end: these do not count.
-    """
-    if isinstance(launches, Mapping | pd.Series):
-        launches = pd.DataFrame({panel_unit: list(launches.keys()), first_treated: list(pd.Series(launches))})
-    kinds: Any = {panel_unit: "text", first_treated: "value"}
-    with naming(launches):
-        rows = collect_table(launches, list(kinds), kinds, where="the launches", hint="One row a unit.").dropna()
-    rows = rows.drop_duplicates()
-    twice = rows[panel_unit].duplicated(keep=False)
-    if twice.any():
-        raise ValueError(
-            f"{rows[panel_unit][twice].nunique():,} units were launched more than once (first: "
-            f"{rows[panel_unit][twice].iloc[0]}); name the first launch, and leave out units that were switched off"
-        )
-    unknown = pd.Series(units.get_indexer(pd.Index(rows[panel_unit])) < 0, rows.index)
-    rows, unknown = (rows[~unknown], unknown[:0]) if others else (rows, unknown)
-    if unknown.any():
-        raise ValueError(
-            f"{unknown.sum():,} launched units are not in the panel (first: {rows[panel_unit][unknown].iloc[0]})"
-        )
-    launched = as_time(rows[first_treated], first_treated)
-    if isinstance(periods, pd.DatetimeIndex) != pd.api.types.is_datetime64_any_dtype(launched) and len(launched):
-        raise ValueError(f"{first_treated} and the periods must both be days, or both numbers")
-    end = periods[-1] + (periods[-1] - periods[-2])
-    late = launched >= end
-    if late.any() and not others:
-        raise ValueError(
-            f"{first_treated} lies after the last period for {late.sum():,} units (first: "
-            f"{rows[panel_unit][late].iloc[0]}); leave it empty for units that are not treated within the panel"
-        )
-    at = pd.Series(np.searchsorted(periods, launched, side="right") - 1, index=rows[panel_unit].to_numpy())
-    at = at.mask(late.to_numpy(), len(periods))
-    return at.reindex(units).fillna(len(periods)).to_numpy(dtype=np.int64)

@@ -14,9 +14,11 @@ from retention_models.interventions.designs.group_time import ControlGroup, Grou
 from retention_models.interventions.designs.roll_out import RollOut
 from retention_models.interventions.designs.roll_out_averages import Averages
 from retention_models.interventions.designs.roll_out_covariates import read_covariates
-from retention_models.interventions.designs.roll_out_panel import launch_places, read_panel
+from retention_models.interventions.designs.roll_out_launches import Launches, launch_places
+from retention_models.interventions.designs.roll_out_panel import read_panel
 from retention_models.interventions.effects.assignment import NOT_STATED, AssignedBy, require_assigned_by
 from retention_models.interventions.outcomes.unit_periods import SHARES
+from retention_models.logs.contacts.contact_log import Contacts
 from retention_models.tables.engines import column_names
 
 
@@ -49,7 +51,9 @@ def difference_in_differences(
         period. ``event_panel`` makes one from a log.
     launches
         When each unit got the programme: a frame or file with ``panel_unit`` and ``first_treated``, or a mapping.
-        Units that are not named, or have no day, are not treated within the panel.
+        Units that are not named, or have no day, are not treated within the panel. ``Contacts`` of one kind that name
+        units are launches as well, of each unit on its first day. Units whose last day, ``until``, lies within the
+        panel are left out and counted.
     panel_unit, outcome, first_treated, period
         Names of the columns. Periods are days or numbers; a launch belongs to the period in which it falls.
     per
@@ -77,7 +81,7 @@ def difference_in_differences(
         Launches of another effort in the same form as ``launches``, to see whether they coincide. By default not known.
     assigned_by
         Who decided about the order of launches: ``"random"``, ``"rule"``, ``"choice"`` or ``"unknown"``. There is no
-        default.
+        default; the ``assignment`` of contacts says it, by the weakest word where units differ.
     level
         Level of intervals, 0.95 by default.
     rng
@@ -124,6 +128,11 @@ def difference_in_differences(
             estimate  std_error  lower  upper  p_value
     simple     0.107       0.02  0.066  0.147      0.0
     """
+    of_contacts = Launches.of(launches, panel_unit, first_treated) if isinstance(launches, Contacts) else None
+    if of_contacts is not None:
+        assigned_by, launches = of_contacts.assigned_by(assigned_by), of_contacts.first
+    if isinstance(other_launches, Contacts):
+        other_launches = Launches.of(other_launches, panel_unit, first_treated).first
     require_assigned_by(assigned_by)
     require_level(level)
     require_whole("anticipation", anticipation, 0)
@@ -135,7 +144,8 @@ def difference_in_differences(
     counted, per = _as_counts(panel, outcome, per)
     size = per if per not in ("base", None) else None
     names = {"panel_unit": panel_unit, "period": period, "first_treated": first_treated}
-    read = read_panel(panel, launches, **names, outcome=counted, size=size, amounts=amounts)
+    until = None if of_contacts is None else of_contacts.until
+    read = read_panel(panel, launches, **names, outcome=counted, size=size, amounts=amounts, until=until)
     if np.ptp(read.outcome) == 0:
         raise ValueError(f"{outcome} is {read.outcome[0, 0]:g} in each unit and period: there is nothing to compare")
     if (read.outcome < 0).any() and per == "base":
@@ -184,6 +194,7 @@ def difference_in_differences(
         _averages=Averages.of(group_time, rng),
         _levels=Averages.of(replace(group_time, values=read.outcome, weights=np.ones(len(values))), rng),
         _other_launches=other,
+        _assignment=None if of_contacts is None else of_contacts.assignment,
     )
 
 
