@@ -149,19 +149,43 @@ def test_two_way_fixed_effects_are_the_regression(roll_out, panel, launches):
     assert 0 <= found["negative_cells"] < 1
 
 
+def world_without_effect(rng, stores=40, weeks=78, season=0.3):
+    """The panel of ``scenario.chain`` without an effect, drawn by store and week: large stores launch first."""
+    size = np.exp(rng.normal(0, 0.7, stores))
+    first = np.full(stores, weeks)
+    for wave, members in enumerate(np.array_split(np.argsort(-size)[:28], 3)):
+        first[members] = weeks * (4 + 2 * wave) // 12
+    rate = 2_000 * size / size.sum()
+    course = 1 + season * np.cos(2 * np.pi * (np.arange(weeks) - 50) / 52)
+    orders = rng.poisson(rate[:, None] * course * np.exp(rng.normal(0, 0.03, (stores, weeks))))
+    panel = pd.DataFrame({"unit": np.repeat(range(stores), weeks), "period": np.tile(range(weeks), stores)})
+    launches = {unit: week for unit, week in enumerate(first.tolist()) if week < weeks}
+    return panel.assign(y=orders.ravel()), launches
+
+
+def means_without_effect(worlds):
+    """The default and the levels, as shares of sales, over worlds without an effect; and the error of the default."""
+    rng, found, levels = np.random.default_rng(0), [], []
+    for _ in range(worlds):
+        roll_out = rm.difference_in_differences(*world_without_effect(rng), **NAMES)
+        found.append(float(roll_out._averages.group_time.estimates.simple))
+        levels.append(float(roll_out._levels.group_time.estimates.simple) / roll_out.panel.outcome.mean())
+    return np.mean(found), np.mean(levels), np.std(found) / math.sqrt(worlds)
+
+
 def test_a_season_makes_levels_wrong_and_the_default_right():
     """No effect, launch by size: levels take the season of large stores for an effect."""
-    found, levels = [], []
-    for seed in range(12):
-        business = rm.scenario.chain(seed, effect=0.0, customers=12_000)
-        panel = rm.interventions.event_panel(business.transactions, panel_unit="store", outcomes=["orders"])
-        roll_out = rm.difference_in_differences(
-            panel, business.launches, panel_unit="store", outcome="orders", assigned_by="rule"
-        )
-        found.append(roll_out.overall()["estimate"].iloc[0])
-        levels.append(roll_out.levels()["estimate"].iloc[1])
-    assert abs(np.mean(found)) < 3 * np.std(found) / math.sqrt(12)
-    assert np.mean(levels) > 0.1
+    found, levels, error = means_without_effect(20)
+    assert abs(found) < 3 * error
+    assert levels > 0.1
+
+
+@pytest.mark.slow
+def test_the_bias_without_an_effect_is_below_half_a_percent_of_sales():
+    found, levels, error = means_without_effect(1_000)
+    assert error < 0.0015
+    assert abs(found) < 0.005
+    assert levels > 0.15
 
 
 def test_the_row_of_evidence_is_money_per_unit_and_period(roll_out, panel, launches):
