@@ -432,7 +432,9 @@ class RollOut(Presentation):
         """
         costs = costs_of(self.panel, {"running_cost": running_cost, "discounts": discounts, "rewards": rewards})
         law = Linear(self._per_unit, self._sign, 0.0)
-        return per_additional(law, sum(costs.values()), self.level, currency, lower_is_better=self.lower_is_better)
+        return per_additional(
+            law, sum(costs.values()), self.level, currency, self.outcome, lower_is_better=self.lower_is_better
+        )
 
     def _parts(self) -> Sequence[Part]:
         law = self._averages.law

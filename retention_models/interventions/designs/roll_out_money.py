@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeAlias
 
 import pandas as pd
@@ -86,7 +87,9 @@ def breakdown(
     return table
 
 
-def per_additional(law: Law, spent: float, level: float, currency: str, *, lower_is_better: bool) -> CostPerRetained:
+def per_additional(
+    law: Law, spent: float, level: float, currency: str, outcome: str, *, lower_is_better: bool
+) -> CostPerRetained:
     """The cost of one more unit of the outcome: a known cost divided by an effect.
 
     Raises
@@ -106,5 +109,4 @@ def per_additional(law: Law, spent: float, level: float, currency: str, *, lower
     else:
         ends = (spent / estimate if estimate > 0 else math.inf, spent / upper if upper > 0 else math.inf, math.inf)
     found = CostPerRetained(*ends, level, "", (), currency)
-    words = cost_in_words(found, lower_is_better=lower_is_better)
-    return CostPerRetained(*ends, level, words[0].upper() + words[1:], (), currency)
+    return replace(found, sentence=f"{outcome}: {cost_in_words(found, lower_is_better=lower_is_better)}")

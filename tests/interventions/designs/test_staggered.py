@@ -228,7 +228,7 @@ def test_a_share_is_weighted_by_the_customers_at_risk():
     assert row.estimate == pytest.approx(-7.0)  # customers lost per unit and period
     assert row.unit == "customers lost per unit and period"
     assert row.value == pytest.approx(3 * 7 - 2)
-    assert found.cost_per_additional(running_cost=2.0).sentence.startswith("Each one fewer cost")
+    assert found.cost_per_additional(running_cost=2.0).sentence.startswith("churn: each one fewer cost")
     with pytest.raises(ValueError, match="the panel lacks the columns lost of event_panel"):
         rm.difference_in_differences(panel.drop(columns="lost"), {"a": 4}, outcome="churn", **stated)
     with pytest.raises(ValueError, match="cannot be divided by lost as well"):
@@ -266,7 +266,7 @@ def test_the_cost_of_an_additional_order_is_the_cost_over_the_effect(costly):
     cost, row = costly.cost_per_additional(currency="EUR", **spent), costly.effect()
     assert cost.estimate == pytest.approx(4.7 / row.estimate)
     assert (cost.lower, cost.upper) == pytest.approx((4.7 / row.upper, 4.7 / row.lower))
-    assert cost.sentence.startswith("Each additional one cost EUR ")
+    assert cost.sentence.startswith("y: each additional one cost EUR ")
     with pytest.raises(ValueError, match="the programme cost 0 and changed the outcome by"):
         costly.cost_per_additional()
 
