@@ -44,8 +44,8 @@ lab: $(READY)              ## open the notebooks in JupyterLab
 docs: $(READY)             ## the reference of the public functions as pages to read offline: docs/retention_models.html
 	EAGER_IMPORT=1 $(BIN)/python tests/make_docs.py docs
 
-bench: $(READY) .venv-peers/.ready  ## time and memory, against lifetimes and others in their own environment
-	$(BIN)/python tests/bench/run.py .venv-peers/bin/python
+bench: $(READY) .venv-peers/.ready .venv-diffdiff/.ready  ## time and memory, against others in their own environments
+	$(BIN)/python tests/bench/run.py .venv-peers/bin/python .venv-diffdiff/bin/python
 
 ledger: $(READY)           ## every number of BASE=<commit> against today's; what differs stands in tests/ledger_changes.txt
 	@test -n "$(BASE)" || { echo "say which commit to compare with: make ledger BASE=<commit>"; exit 2; }
@@ -79,6 +79,11 @@ $(READY): requirements.lock pyproject.toml | $(BIN)/uv
 .venv-peers/.ready: tests/bench/peers.txt | $(BIN)/uv
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-peers
 	$(BIN)/uv pip install --quiet --compile-bytecode --python .venv-peers/bin/python -r tests/bench/peers.txt
+	touch $@
+
+.venv-diffdiff/.ready: tests/bench/diff_diff.txt | $(BIN)/uv
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-diffdiff
+	$(BIN)/uv pip install --quiet --compile-bytecode --python .venv-diffdiff/bin/python -r tests/bench/diff_diff.txt
 	touch $@
 
 .venv-browser/.ready: requirements-browser.lock pyproject.toml | $(BIN)/uv

@@ -28,7 +28,7 @@ from .designs.encouragement import complier_effect as complier_effect
 from .designs.exposure import treatment_effect as treatment_effect
 from .designs.exposure_methods import exposure_by_method as exposure_by_method
 from .designs.from_counts import effects_of_counts as effects_of_counts
-from .designs.staggered import RollOut as RollOut
+from .designs.roll_out import RollOut as RollOut
 from .designs.staggered import difference_in_differences as difference_in_differences
 from .designs.stepped_wedge import stepped_wedge as stepped_wedge
 from .designs.trial_effects import Trials as Trials

@@ -14,7 +14,7 @@ Only this room writes sentences for pages. The other rooms return numbers and fl
 - ``known_contract_values``: the truth of a simulated business beside the estimates
 - ``assumptions``: what a value takes for granted
 - ``recommendation``: which arm of a campaign to use next
-- ``three_digits``: a number to three significant digits; ``with_intervals`` for frames
+- ``three_digits``: a number to three significant digits; ``rounded_amount``; ``with_intervals`` for frames
 
 Behind the door:
 

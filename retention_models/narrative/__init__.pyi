@@ -38,6 +38,7 @@ from .purchase_answers import value_answer as value_answer
 from .purchases import Sentence as Sentence
 from .purchases import alternatives_sentence as alternatives_sentence
 from .purchases import forecast_sentence as forecast_sentence
+from .purchases import rounded_amount as rounded_amount
 from .purchases import typical_cost as typical_cost
 from .roll_outs import roll_out_answer as roll_out_answer
 from .roll_outs import roll_out_facts as roll_out_facts

@@ -77,7 +77,23 @@ def median_share_sentence(worth: pd.DataFrame) -> str:
 
 
 def rounded_amount(amount: float) -> float:
-    """An amount to three significant digits."""
+    """An amount to three significant digits.
+
+    Parameters
+    ----------
+    amount
+        The amount.
+
+    Returns
+    -------
+    float
+        The rounded amount.
+
+    Examples
+    --------
+    >>> rounded_amount(362_922.4)
+    363000.0
+    """
     return float(f"{amount:.3g}")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from retention_models.core.formatting import three_digits
-from retention_models.interventions.designs.staggered import RollOut
+from retention_models.interventions.designs.roll_out import RollOut
 from retention_models.interventions.effects.effect import Effect
+from retention_models.interventions.outcomes.unit_periods import SHARES
 from retention_models.narrative.answer import Answer, KeyFigure
 from retention_models.narrative.purchases import rounded_amount
 
@@ -61,7 +62,8 @@ def roll_out_answer(
     """
     deciding = [check for check in roll_out.checks if check.decides and check.passed is False]
     overall = roll_out.overall().iloc[0]
-    change, lower, upper = (_percent(float(overall[name])) for name in ("estimate", "lower", "upper"))
+    in_points = "pp" if roll_out.outcome in SHARES else "%"
+    change, lower, upper = (_percent(float(overall[name]), in_points) for name in ("estimate", "lower", "upper"))
     figures = [KeyFigure("Effect per period", change, f"{lower} to {upper}")]
     if effect.annual_value is not None:
         year, low, high = (_written(currency, amount) for amount in effect.annual_value)
@@ -97,23 +99,26 @@ def _decision(roll_out: RollOut, effect: Effect, currency: str, failed: str) -> 
         return f"Not decidable from this roll-out: too few units could have launched {name}.", []
     if failed:
         return f"Do not decide by this roll-out: “{failed}” failed.", []
-    ends = effect.annual_value or effect.priced or (effect.estimate, effect.lower, effect.upper)
-    known = effect.priced is not None
-    _, lower, upper = ends
+    ends = effect.annual_value or effect.priced
+    known = ends is not None
+    lower, upper = ends[1:] if ends is not None else (effect.lower, effect.upper)
+    if not known and roll_out.lower_is_better:
+        lower, upper = -upper, -lower
     if lower > 0:
         scale = " a year" if effect.annual_value else " per unit and period"
         worth = f": {_written(currency, lower)} to {_written(currency, upper)}{scale}" if known else ""
         first = "Keep and extend" if known else "It works: keep"
         return f"{first} {name}{worth}.", ["Launch the remaining units in random order, to go on measuring."]
+    worse = "rises" if roll_out.lower_is_better else "falls"
     if upper < 0:
-        return f"Stop {name}: it loses money." if known else f"Stop {name}: the outcome falls.", []
+        return f"Stop {name}: it loses money." if known else f"Stop {name}: the outcome {worse}.", []
     return f"Keep measuring {name}: a gain and a loss are both possible.", [
         "Launch the next units in random order; more units and periods make the interval narrower."
     ]
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %" if abs(share) < float("inf") else "without limit"
+def _percent(share: float, unit: str) -> str:
+    return f"{100 * share:.1f} {unit}" if abs(share) < float("inf") else "without limit"
 
 
 def _written(currency: str, amount: float) -> str:

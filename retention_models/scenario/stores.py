@@ -19,6 +19,7 @@ UNEQUAL = 0.7  # standard deviation of the logarithm of the size of stores
 RATES = 2.0  # shape of the gamma distribution of customers' purchase rates
 MEAN_RATE = 0.25  # orders a week
 SHOCKS = 0.03  # standard deviation of what happens to a store in a week, on the log scale
+BASKET, BASKET_SHAPE = 20.0, 4.0  # mean of an order at full price, and shape of its gamma distribution
 NEAR = 1  # weeks between the club and the second effort in stores that get both
 
 
@@ -29,7 +30,8 @@ class Chain(Presentation):
     Attributes
     ----------
     transactions
-        One row an order: ``customer_id, date, store``.
+        One row an order: ``customer_id, date, store, amount`` (paid, after the discount) and ``discount`` (what a
+        member of the club paid less).
     launches
         ``store`` and ``first_treated`` (day; missing for stores without the club).
     other_launches
@@ -39,6 +41,12 @@ class Chain(Presentation):
         weighted by these: the number that ``difference_in_differences`` estimates by default.
     additional_orders
         True number of orders that the club added within the log, in expectation.
+    additional_amount
+        The same in money at full price, before discounts.
+    discounts
+        True amount of discounts that members got within the log, in expectation.
+    subsidised
+        The part of these discounts on orders that members would have made without the club.
     assigned_by
         Who decided about the order of launches: ``"random"`` or ``"rule"`` (by size).
     """
@@ -48,6 +56,9 @@ class Chain(Presentation):
     other_launches: pd.DataFrame
     effect: float
     additional_orders: float
+    additional_amount: float
+    discounts: float
+    subsidised: float
     assigned_by: str
 
 
@@ -63,6 +74,8 @@ def chain(
     season: float = 0.3,
     without_club: float = 0.3,
     coincidence: float = 0.0,
+    members: float = 0.0,
+    discount: float = 0.1,
     begins: str = "2024-01-01",
 ) -> Chain:
     """A simulated chain whose stores launch a club in three waves.
@@ -85,6 +98,11 @@ def chain(
         Share of stores that never launch. By default 0.3.
     coincidence
         Share of launching stores in which a second effort with the same effect begins within a week. By default 0.
+    members
+        Share of customers who are members where the store has the club. They get the discount on each order. By default
+        0.
+    discount
+        Discount of members, as a share of the full price. By default 0.1.
     begins
         A Monday, the first day.
 
@@ -104,6 +122,12 @@ def chain(
     >>> business = rm.scenario.chain(1, stores=12, customers=1_000)
     >>> int(business.launches["first_treated"].notna().sum()), round(business.effect, 3)
     (8, 0.064)
+
+    Most of what members are given goes to orders that they would have made without the club:
+
+    >>> offers = rm.scenario.chain(1, stores=12, customers=1_000, members=0.4)
+    >>> round(offers.transactions["discount"].sum()), round(offers.discounts), round(offers.subsidised)
+    (6934, 7115, 6629)
     """
     require_whole("stores", stores, 4)
     require_whole("customers", customers, stores)
@@ -111,6 +135,8 @@ def chain(
     require_whole("grows", grows, 0)
     check_choice("order", order, get_args(LaunchOrder))
     for name, value in (("season", season), ("without_club", without_club), ("coincidence", coincidence)):
+        require_number(name, value, 0, 1)
+    for name, value in (("members", members), ("discount", discount)):
         require_number(name, value, 0, 1)
     require_number("effect", effect, -1)
     rng = np.random.default_rng(rng)
@@ -129,9 +155,14 @@ def chain(
     orders = rng.poisson(intensity)
     who, when = (np.repeat(place, orders[orders > 0]) for place in np.nonzero(orders))
     date = first_day + pd.to_timedelta(7 * when + rng.integers(0, 7, len(when)), unit="D")
+    is_member = rng.random(customers) < members
+    price = rng.gamma(BASKET_SHAPE, BASKET / BASKET_SHAPE, len(who)).round(2)
+    given = np.where(is_member[who] & (when >= first[store[who]]), (discount * price).round(2), 0.0)
     log = pd.DataFrame({"customer_id": who, "date": date, "store": store[who]})
-    base = np.bincount(store, rate, stores)
+    log = log.assign(amount=(price - given).round(2), discount=given)
+    base, base_of_members = (np.bincount(store, rate * each, stores) for each in (1.0, is_member))
     treated = week >= first[:, None]
+    offered = discount * BASKET * base_of_members[:, None] * seasonal * treated
     since_base = seasonal / seasonal[: max(int(first.min()) // 2, 1)].mean()
     cells = base[:, None] * treated
     return Chain(
@@ -140,6 +171,9 @@ def chain(
         other_launches=_launches(other, weeks, first_day),
         effect=float((cells * since_base * (grown[0] + grown[1])).sum() / cells.sum()),
         additional_orders=float((base[:, None] * seasonal * grown[0]).sum()),
+        additional_amount=float(BASKET * (base[:, None] * seasonal * grown[0]).sum()),
+        discounts=float((offered * (1 + grown[0] + grown[1])).sum()),
+        subsidised=float((offered * (1 + grown[1])).sum()),
         assigned_by="random" if order == "random" else "rule",
     )
 

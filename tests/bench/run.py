@@ -1,6 +1,7 @@
 """Time and memory against lifetimes and tea-tasting, in one run: a table of ratios.
 
-``make bench`` runs this with the project's Python and hands it the Python of an environment that holds both.
+``make bench`` runs this with the project's Python and hands it the Python of an environment that holds both, and that
+of one that holds diff-diff.
 Each task runs in a fresh process that reports its seconds (the best of its repeats; imports and reading of files do
 not count) and its peak memory, so a ratio compares like with like on this machine and this day.
 """
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import efforts
 from contracts_run import print_contracts
+from roll_outs_run import print_roll_outs
 
 HERE = Path(__file__).parent
 
@@ -98,7 +100,7 @@ def line_of_fit(ours, theirs, is_shared):
     return f"{seconds} {theirs['seconds']:8.2f}s {ratio:7.1f}x  {result}, {theirs['result']:.4f}"
 
 
-def main(peer):
+def main(peer, diff_diff):
     """Print the table, then the curve of a fit's time."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -127,6 +129,7 @@ def main(peer):
         )
         print(measure(sys.executable, "ours.py", "curve", folder, "customers_1m")["text"])
         print_contracts(measure, folder, peer)
+        print_roll_outs(measure, folder, diff_diff)
         efforts.main()
 
 
@@ -144,4 +147,4 @@ def tell_experiments(peer, folder):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import retention_models as rm
@@ -41,6 +42,19 @@ def test_a_project_file_names_the_launches(stores: Path) -> None:
     assert Path(f"pages/{PAGE}.html").exists()
 
 
+@pytest.mark.slow
+def test_a_page_on_churn_counts_discounts_and_compares_alike_units(stores: Path) -> None:
+    launches = pd.read_csv(stores)
+    launches.assign(area=launches["store"] % 7).to_csv(stores, index=False)
+    options = ("--outcome", "churn", "--active-within", "4", "--discount", "discount", "--covariates", "area")
+    money = ("--price", "4", "--currency", "EUR", "--rewards", "0.5")
+    assert main(["rollout", str(stores), *STATED, *options, *money, "--output", "pages"]) == 0
+    page = Path(f"pages/{PAGE}.html").read_text(encoding="utf-8")
+    assert "churn: each one fewer cost" in page
+    assert "comparisons are left out" in page
+    assert " pp" in page
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -49,6 +63,9 @@ def test_a_project_file_names_the_launches(stores: Path) -> None:
         (("--panel-unit", "shop", "--purchases", "orders.csv"), "shop"),
         ((*STATED, "--outcome", "amount"), "needs the column of the amount"),
         ((*STATED, "--register", "gone.csv"), "gone.csv"),
+        ((*STATED, "--discount", "rebate"), "rebate"),
+        ((*STATED, "--covariates", "area"), "the covariate 'area' is a column of neither"),
+        ((*STATED, "--outcome", "churn", "--active-within", "99"), "active_within is 99: no period is left"),
     ],
 )
 def test_what_cannot_be_compared_is_refused_before_a_page_is_made(stores, capsys, options, message) -> None:

@@ -54,6 +54,25 @@ def test_without_money_the_outcome_decides():
     )
 
 
+@pytest.mark.parametrize(
+    ("gain", "headline"), [(-0.1, "It works: keep “club”."), (0.1, "Stop “club”: the outcome rises.")]
+)
+def test_less_churn_is_better_and_counts_in_percentage_points(gain, headline):
+    rng = np.random.default_rng(2)
+    rows = [
+        (u, t, 200, rng.binomial(200, 0.5 + gain * (t >= 8) * (u < 12))) for u in range(24) for t in range(16)
+    ]  # fmt: skip
+    panel = pd.DataFrame(rows, columns=["store", "period", "at_risk", "lost"])
+    found = rm.difference_in_differences(
+        panel, dict.fromkeys(range(12), 8), panel_unit="store", outcome="churn", assigned_by="rule"
+    )
+    answer = roll_out_answer(found, found.effect(intervention="club"))
+    assert answer.headline == headline
+    assert answer.figures[0].value.endswith(" pp")
+    priced = roll_out_answer(found, found.effect(TERMS, intervention="club"), currency="EUR")
+    assert priced.headline.startswith("Keep and extend" if gain < 0 else "Stop “club”: it loses money.")
+
+
 def test_facts_say_which_units_and_periods():
     assert roll_out_facts(rolled(1), name="stores.csv") == {
         "data": "stores.csv", "period": "0 to 15", "units": "24", "treated": "12",

@@ -27,9 +27,28 @@ def panel():
     return pd.DataFrame(rows, columns=["unit", "period", "first", "y"])
 
 
+def covariates(rows):
+    """Two numbers of each unit, one of them in line with its level."""
+    rng, level = np.random.default_rng(12), rows.groupby("unit")["y"].first()
+    return pd.DataFrame(
+        {"x1": (level / 3 + rng.normal(0, 1, len(level))).round(6), "x2": rng.gamma(2.0, 1.0, len(level)).round(6)}
+    )
+
+
 def main():
-    """Write the panel and what diff-diff says of it."""
-    rows, found = panel(), []
+    """Write the panel and what diff-diff says of it, without covariates and with two."""
+    rows = panel()
+    known = covariates(rows)
+    names = list(known)
+    stored = {"diff_diff": diff_diff.__version__, "panel": rows.to_dict("list"), "covariates": known.to_dict("list")}
+    stored["results"] = results(rows, None)
+    stored["adjusted"] = results(rows.join(known, on="unit"), names)
+    Path(__file__).with_name("roll_outs.json").write_text(json.dumps(stored) + "\n")
+
+
+def results(rows, names):
+    """The effects and their averages for each control group, anticipation and base."""
+    found = []
     for control_group in ("never_treated", "not_yet_treated"):
         for anticipation in (0, 1):
             for base in ("varying", "universal"):
@@ -38,15 +57,14 @@ def main():
                 )
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    result = model.fit(rows, "y", "unit", "period", "first", aggregate="all")
+                    result = model.fit(rows, "y", "unit", "period", "first", covariates=names, aggregate="all")
                 cells = [[int(g), int(t), float(e["effect"])] for (g, t), e in result.group_time_effects.items()]
                 event = {str(e): float(v["effect"]) for e, v in (result.event_study_effects or {}).items()}
                 group = {str(g): float(v["effect"]) for g, v in (result.group_effects or {}).items()}
                 about = {"control_group": control_group, "anticipation": anticipation, "base": base}
                 overall = {"overall": float(result.overall_att), "overall_se": float(result.overall_se)}
                 found.append(about | {"cells": cells, "event": event, "group": group} | overall)
-    stored = {"diff_diff": diff_diff.__version__, "panel": rows.to_dict("list"), "results": found}
-    Path(__file__).with_name("roll_outs.json").write_text(json.dumps(stored) + "\n")
+    return found
 
 
 if __name__ == "__main__":

@@ -30,6 +30,27 @@ def test_a_second_effort_coincides_in_some_stores():
     assert ((both["first_treated_y"] - both["first_treated_x"]).dt.days <= 7).all()
 
 
+def test_members_get_a_discount_since_the_launch_and_the_truth_says_how_much():
+    world = rm.scenario.chain(4, customers=12_000, effect=0.3, members=0.5, discount=0.2)
+    log = world.transactions.merge(world.launches, on="store")
+    since = log["date"] >= log["first_treated"]
+    assert (log.loc[~since, "discount"] == 0).all()
+    given = log[log["discount"] > 0]
+    assert (given["discount"] / (given["amount"] + given["discount"])).round(2).median() == 0.2
+    assert (log["discount"] > 0)[since].mean() == pytest.approx(0.5, abs=0.03)
+    assert log["discount"].sum() == pytest.approx(world.discounts, rel=0.03)
+    without = rm.scenario.chain(4, customers=12_000, effect=0.0, members=0.5, discount=0.2)
+    assert without.discounts == without.subsidised == pytest.approx(world.subsidised, rel=0.05)  # other members
+    assert world.additional_amount == pytest.approx(20 * world.additional_orders)
+
+
+def test_offers_to_members_change_no_order():
+    plain, offered = (rm.scenario.chain(4, customers=2_000, members=members) for members in (0.0, 0.6))
+    orders = ["customer_id", "date", "store"]
+    pd.testing.assert_frame_equal(plain.transactions[orders], offered.transactions[orders])
+    assert plain.discounts == plain.transactions["discount"].sum() == 0
+
+
 def test_the_same_seed_gives_the_same_chain():
     first, second = (rm.scenario.chain(np.random.default_rng(5), customers=1_000) for _ in range(2))
     pd.testing.assert_frame_equal(first.transactions, second.transactions)
@@ -41,6 +62,8 @@ def test_the_same_seed_gives_the_same_chain():
         ({"stores": 2}, "stores"),
         ({"order": "name"}, "order must be one of"),
         ({"season": 2}, "season"),
+        ({"members": 2}, "members"),
+        ({"discount": -0.1}, "discount"),
         ({"weeks": 3}, "weeks"),
     ],
 )

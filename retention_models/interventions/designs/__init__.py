@@ -9,7 +9,11 @@
 - ``contracts``: share retained, time retained, and their value
 - ``encouragement``: the effect of an offer received, where only the offer was random
 - ``staggered``: ``difference_in_differences``: units that got a programme one after the other
-- ``roll_out_panel``: its panel and launches; ``group_time``: effects of cohorts by period
+- ``roll_out``: its result, ``RollOut``; ``roll_out_money``: gain, costs and cost per additional buyer
+- ``roll_out_covariates``: what was known of its units before the first launch
+- ``roll_out_launches``: when each unit got the programme; ``roll_out_panel``: its panel
+- ``group_time``: effects of cohorts by period
+- ``group_time_influence``: how much each unit moves them, and their covariance
 - ``roll_out_averages``: averages of these with their laws; ``few_units``: what chance does with few units
 - ``roll_out_checks``: whether a roll-out may decide
 - ``trials``: ``target_trials``: those who joined, against others alike; ``trial_effects``: what it returns

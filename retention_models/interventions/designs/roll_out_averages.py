@@ -16,6 +16,7 @@ from retention_models.core.arrays import Array
 from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.designs.few_units import randomisation_law
 from retention_models.interventions.designs.group_time import MOST_LEFT_OUT, GroupTime
+from retention_models.interventions.designs.group_time_influence import covariance
 from retention_models.interventions.effects.derived_laws import Law
 from retention_models.interventions.effects.laws import StudentT
 
@@ -64,14 +65,13 @@ class Averages(Presentation):
     @cached_property
     def stacked(self) -> Array:
         """All averages: simple, group, event, calendar; shape (L,)."""
-        found = self.group_time.estimates
-        return np.concatenate([[found.simple], found.group, found.event, found.calendar])
+        return self.group_time.estimates.stacked()
 
     @cached_property
     def covariance(self) -> Array:
         """Their covariance, shape (L, L); missing where an average is not known without some unit."""
         exact = self.units <= MOST_LEFT_OUT and self.inference != "influence"
-        return self.group_time.covariance(by_leaving_out=exact)
+        return covariance(self.group_time, by_leaving_out=exact)
 
     @cached_property
     def places(self) -> dict[str, slice]:
@@ -99,7 +99,7 @@ class Averages(Presentation):
             return self.law.estimate, self.law
         weights = np.zeros(len(self.stacked))
         if kind == "group":
-            weights[self.places["group"]] = self.group_time.sums[1][self.group_time.treated]
+            weights[self.places["group"]] = self.group_time.cohort_weights
         elif kind == "dynamic":
             event = self.places["event"]
             weights[event.start + self.zero : event.stop] = 1.0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from retention_models.interventions.designs.few_units import (
 )
 from retention_models.interventions.designs.roll_out_averages import Averages
 from retention_models.interventions.designs.roll_out_panel import Panel
+from retention_models.interventions.effects.assignment import AssignedBy
 
 MATTERS = 0.25  # of the effect: a departure before launch that is smaller does not decide
 SIGNIFICANT = 0.05
@@ -137,6 +139,32 @@ def check_units(panel: Panel) -> Check:
     detail = f"Left out: {reasons}." if reasons else "All units of the panel are compared."
     remedy = "Begin the panel earlier, or explain why these units are missing."
     return Check("Units left out", share <= FEW_LEFT_OUT, share, FEW_LEFT_OUT, "share of units", detail, remedy)
+
+
+def check_covariates(averages: Averages) -> Check | None:
+    """In how many comparisons the untreated units show what covariates do; None without covariates."""
+    group_time = averages.group_time
+    if group_time.covariates is None:
+        return None
+    plain = replace(group_time, covariates=None)
+    possible, known = (np.isfinite(each.effects(*each.sums)).sum() for each in (plain, group_time))
+    share = float(1 - known / possible)
+    coefficients = group_time.design.shape[1]
+    detail = (
+        f"{possible - known:,} of {possible:,} comparisons are left out: their untreated units are too few or too "
+        f"alike for {coefficients} coefficients."
+    )
+    remedy = "State fewer covariates, or keep more units without the programme."
+    return Check("Covariates", share <= MATTERS, share, MATTERS, "share of comparisons", detail, remedy)
+
+
+def check_assignment(assignment: Mapping[AssignedBy, int] | None) -> Check | None:
+    """Whether all launches were decided about alike; None where the launches do not say."""
+    if not assignment:
+        return None
+    named = ", ".join(f"{word} for {number_of(number, 'units')}" for word, number in sorted(assignment.items()))
+    weakest = " The weakest word counts for all." if len(assignment) > 1 else ""
+    return Check("Order of launches", len(assignment) == 1, detail=f"Assigned by {named}.{weakest}", decides=False)
 
 
 def check_coincidence(panel: Panel, other: NDArray[np.int64] | None) -> Check:

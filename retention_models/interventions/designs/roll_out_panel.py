@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from retention_models.core.arguments import require_whole
 from retention_models.core.arrays import Array
-from retention_models.core.formatting import Part, Presentation
+from retention_models.core.formatting import Part, Presentation, number_of
+from retention_models.interventions.designs.roll_out_launches import as_time, ended_early, launch_places
 from retention_models.tables.engines import collect_table
 from retention_models.tables.files import naming
 
@@ -38,6 +39,8 @@ class Panel(Presentation):
         Index of the first treated period of each unit, shape (N,); T where a unit is not treated.
     left_out
         Number of units that were left out, by reason.
+    amounts
+        Further columns of money or counts by their names, each of shape (N, T).
     """
 
     unit_name: str
@@ -47,6 +50,7 @@ class Panel(Presentation):
     size: Array | None
     first: NDArray[np.int64]
     left_out: Mapping[str, int]
+    amounts: Mapping[str, Array] = field(default_factory=dict)
 
     def _parts(self) -> Sequence[Part]:
         ends = [str(each.date() if isinstance(each, pd.Timestamp) else each) for each in self.periods[[0, -1]]]
@@ -69,10 +73,15 @@ class Panel(Presentation):
         if not units.any():
             return self
         kept = ~units
-        size = None if self.size is None else self.size[kept]
-        names = [name for name, is_kept in zip(self.units, kept, strict=True) if is_kept]
-        left_out = {**self.left_out, reason: int(units.sum())}
-        return Panel(self.unit_name, names, self.periods, self.outcome[kept], size, self.first[kept], left_out)
+        return replace(
+            self,
+            units=[name for name, is_kept in zip(self.units, kept, strict=True) if is_kept],
+            outcome=self.outcome[kept],
+            size=None if self.size is None else self.size[kept],
+            first=self.first[kept],
+            left_out={**self.left_out, reason: int(units.sum())},
+            amounts={name: values[kept] for name, values in self.amounts.items()},
+        )
 
     def base(self, base_periods: int | None) -> tuple[Array, int]:
         """Mean outcome of each unit in the early base period, shape (N,), and the length of that period.
@@ -87,9 +96,18 @@ class Panel(Presentation):
 
 
 def read_panel(
-    panel: Any, launches: Any, *, panel_unit: str, period: str, first_treated: str, outcome: str, size: str | None
+    panel: Any,
+    launches: Any,
+    *,
+    panel_unit: str,
+    period: str,
+    first_treated: str,
+    outcome: str,
+    size: str | None,
+    amounts: Sequence[str] = (),
+    until: pd.Series | None = None,
 ) -> Panel:
-    """The panel with its launches.
+    """The panel with its launches; ``until`` is the last day of the programme in units that no longer have it.
 
     Raises
     ------
@@ -97,7 +115,7 @@ def read_panel(
         When a cell is missing or stands twice, a unit has several launches, a launch lies after the last period, or
         nothing can be compared.
     """
-    numbers = {outcome: "number"} | ({size: "number"} if size else {})
+    numbers = dict.fromkeys((outcome, *([size] if size else []), *amounts), "number")
     kinds: Any = {panel_unit: "text", period: "value", **numbers}
     with naming(panel):
         rows = collect_table(panel, list(kinds), kinds, where="the panel", hint=HINT)
@@ -105,10 +123,10 @@ def read_panel(
         _refuse(rows[name].isna(), name, "is missing", "fill it in, with 0 where nothing happened")
     for name in numbers:
         _refuse(~np.isfinite(rows[name]), name, "is infinite", "correct these rows")
-    _refuse(rows.duplicated([panel_unit, period]), f"{panel_unit} and {period}", "stand twice", "add up their rows")
-    rows[period] = _as_time(rows[period], period)
-    table = _cells(rows, panel_unit, period, outcome)
-    missing = int(table.isna().to_numpy().sum())
+    rows[period] = as_time(rows[period], period)
+    grid = Grid.of(rows, panel_unit, period)
+    table = grid.cells(rows[outcome])
+    missing = int(np.isnan(table).sum())
     if missing:
         raise ValueError(
             f"{missing:,} of {table.size:,} cells of {panel_unit} and {period} have no row; add them, with 0 where "
@@ -116,42 +134,67 @@ def read_panel(
         )
     if len(table) < 2:
         raise ValueError(f"the panel has {len(table)} {panel_unit}; it takes two units to compare")
-    gap = _gap(table.columns)
+    gap = _gap(grid.periods)
     if gap:
         raise ValueError(
             f"the panel has no row of any unit for {gap}; add these periods, with 0 where nothing happened"
         )
-    first = launch_places(launches, table.index, table.columns, panel_unit, first_treated)
-    sizes = _cells(rows, panel_unit, period, size).to_numpy(dtype=float) if size else None
+    first = launch_places(launches, grid.units, grid.periods, panel_unit, first_treated)
+    sizes = grid.cells(rows[size]) if size else None
     if sizes is not None and not (sizes > 0).all():
-        raise ValueError(f"{size} must be above 0 in each cell, which fails for {(~(sizes > 0)).sum():,} cells")
-    found = Panel(panel_unit, list(table.index), table.columns, table.to_numpy(dtype=float), sizes, first, {})
+        raise ValueError(
+            f"{size} must be above 0 in each cell, which fails for {(~(sizes > 0)).sum():,} cells; leave out these "
+            "units, or choose longer periods"
+        )
+    for name in amounts:
+        _refuse(rows[name] < 0, name, "is below 0", "state amounts of money as positive numbers")
+    spent = {name: grid.cells(rows[name]) for name in amounts}
+    found = Panel(panel_unit, list(grid.units), grid.periods, table, sizes, first, {}, spent)
     found = found.without(first == -1, "treated before the panel begins")
+    if until is not None:
+        found = found.without(ended_early(until, found.units, found.periods), "switched off before the panel ends")
     if not found.treated.any():
-        raise ValueError(f"no unit of the panel was treated: {first_treated} is empty for all {len(table):,}")
+        left_out = "".join(f"; {number_of(count, 'units')} {reason}" for reason, count in found.left_out.items())
+        raise ValueError(
+            f"no unit of the panel was treated: {first_treated} is empty for all {len(found.units):,}{left_out}"
+        )
     if found.first.min() == found.first.max():
         raise ValueError("all units were first treated in the same period: there is no unit to compare with")
     return found
 
 
-def _cells(rows: pd.DataFrame, panel_unit: str, period: str, name: str) -> pd.DataFrame:
-    """A column as a table of units by periods."""
-    return rows.pivot_table(index=panel_unit, columns=period, values=name, aggfunc="first")
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Where each row of a panel stands: its units and periods in order, and the place of each row among their cells."""
+
+    units: pd.Index
+    periods: pd.Index
+    place: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame, panel_unit: str, period: str) -> Grid:
+        """The grid of some rows; a ValueError where a cell stands twice."""
+        unit, units = pd.factorize(rows[panel_unit], sort=True)
+        at, periods = pd.factorize(rows[period], sort=True)
+        place = unit * len(periods) + at
+        twice = np.bincount(place, minlength=len(units) * len(periods)) - 1
+        again = int(twice[twice > 0].sum())
+        if again:
+            raise ValueError(
+                f"{panel_unit} and {period} stand twice in {again:,} of {len(rows):,} rows; add up their rows"
+            )
+        return cls(pd.Index(units, name=panel_unit), pd.Index(periods, name=period), place)
+
+    def cells(self, values: pd.Series) -> Array:
+        """A column as units by periods, NaN where there is no row."""
+        found = np.full(len(self.units) * len(self.periods), np.nan)
+        found[self.place] = values.to_numpy(dtype=float)
+        return found.reshape(len(self.units), -1)
 
 
 def _refuse(bad: pd.Series, name: str, rule: str, remedy: str) -> None:
     if bad.any():
         raise ValueError(f"{name} {rule} in {bad.sum():,} of {len(bad):,} rows; {remedy}")
-
-
-def _as_time(periods: pd.Series, name: str) -> pd.Series:
-    """Periods as whole numbers, or as days."""
-    if pd.api.types.is_numeric_dtype(periods):
-        return periods
-    try:
-        return periods if pd.api.types.is_datetime64_any_dtype(periods) else pd.to_datetime(periods, format="ISO8601")
-    except (ValueError, TypeError):
-        raise ValueError(f"{name} must be numbers or days such as 2026-01-05; got {periods.iloc[0]!r}") from None
 
 
 def _gap(periods: pd.Index) -> str:
@@ -164,43 +207,3 @@ def _gap(periods: pd.Index) -> str:
         str(each.date() if isinstance(each, pd.Timestamp) else each) for each in periods[wide[0] : wide[0] + 2]
     )
     return f"the time between {before} and {after}"
-
-
-def launch_places(
-    launches: Any, units: pd.Index, periods: Any, panel_unit: str, first_treated: str, *, others: bool = False
-) -> NDArray[np.int64]:
-    """Place of the first treated period of each unit: T if never, -1 before the panel begins.
-
-    Launches of ``others`` may concern units that are not in the panel, and lie after its end: these do not count.
-    """
-    if isinstance(launches, Mapping | pd.Series):
-        launches = pd.DataFrame({panel_unit: list(launches.keys()), first_treated: list(pd.Series(launches))})
-    kinds: Any = {panel_unit: "text", first_treated: "value"}
-    with naming(launches):
-        rows = collect_table(launches, list(kinds), kinds, where="the launches", hint="One row a unit.").dropna()
-    rows = rows.drop_duplicates()
-    twice = rows[panel_unit].duplicated(keep=False)
-    if twice.any():
-        raise ValueError(
-            f"{rows[panel_unit][twice].nunique():,} units were launched more than once (first: "
-            f"{rows[panel_unit][twice].iloc[0]}); name the first launch, and leave out units that were switched off"
-        )
-    unknown = ~rows[panel_unit].isin(units)
-    rows, unknown = (rows[~unknown], unknown[:0]) if others else (rows, unknown)
-    if unknown.any():
-        raise ValueError(
-            f"{unknown.sum():,} launched units are not in the panel (first: {rows[panel_unit][unknown].iloc[0]})"
-        )
-    launched = _as_time(rows[first_treated], first_treated)
-    if isinstance(periods, pd.DatetimeIndex) != pd.api.types.is_datetime64_any_dtype(launched) and len(launched):
-        raise ValueError(f"{first_treated} and the periods must both be days, or both numbers")
-    end = periods[-1] + (periods[-1] - periods[-2])
-    late = launched >= end
-    if late.any() and not others:
-        raise ValueError(
-            f"{first_treated} lies after the last period for {late.sum():,} units (first: "
-            f"{rows[panel_unit][late].iloc[0]}); leave it empty for units that are not treated within the panel"
-        )
-    at = pd.Series(np.searchsorted(periods, launched, side="right") - 1, index=rows[panel_unit].to_numpy())
-    at = at.mask(late.to_numpy(), len(periods))
-    return at.reindex(units).fillna(len(periods)).to_numpy(dtype=np.int64)

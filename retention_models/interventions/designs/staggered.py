@@ -2,327 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from retention_models.core.arguments import check_choice, require_level, require_number, require_whole
-from retention_models.core.arrays import Array
-from retention_models.core.check import Check
-from retention_models.core.formatting import Part, Presentation, with_interval
+from retention_models.core.arguments import check_choice, require_level, require_texts, require_whole
 from retention_models.interventions.designs.group_time import ControlGroup, GroupTime
-from retention_models.interventions.designs.roll_out_averages import Average, Averages, Inference
-from retention_models.interventions.designs.roll_out_checks import (
-    check_anticipation,
-    check_break_even,
-    check_coincidence,
-    check_decidable,
-    check_scale,
-    check_trends,
-    check_units,
-)
-from retention_models.interventions.designs.roll_out_panel import Panel, launch_places, read_panel
+from retention_models.interventions.designs.roll_out import RollOut
+from retention_models.interventions.designs.roll_out_averages import Averages
+from retention_models.interventions.designs.roll_out_covariates import read_covariates
+from retention_models.interventions.designs.roll_out_launches import Launches, launch_places
+from retention_models.interventions.designs.roll_out_panel import read_panel
 from retention_models.interventions.effects.assignment import NOT_STATED, AssignedBy, require_assigned_by
-from retention_models.interventions.effects.derived_laws import Linear
-from retention_models.interventions.effects.effect import Effect
-from retention_models.interventions.effects.simultaneous_band import band_ends
-from retention_models.value.terms import Terms
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class RollOut(Presentation):
-    """What a roll-out changed; ``difference_in_differences`` returns it.
-
-    Numbers are in the unit of ``unit``: by default relative to the mean of the base period, so that 0.03 is 3 % of the
-    outcome in that period.
-
-    Attributes
-    ----------
-    panel
-        The units and periods, with the launches.
-    outcome, unit
-        The outcome, and the unit of effects.
-    base_periods
-        Number of periods at the start over which the base of each unit was measured.
-    base
-        Base of each unit, in the outcome.
-    assigned_by
-        Who decided about the order of launches.
-    level
-        Level of intervals.
-    """
-
-    panel: Panel
-    outcome: str
-    unit: str
-    base_periods: int
-    base: Array
-    assigned_by: AssignedBy
-    level: float
-    _averages: Averages
-    _levels: Averages
-    _other_launches: NDArray[np.int64] | None
-
-    @property
-    def inference(self) -> Inference:
-        """How intervals are found.
-
-        ``"randomisation"``: by giving the launches to other units. ``"jackknife"``: by leaving out each unit.
-        ``"influence"``: by the influence of each of many units.
-        """
-        return self._averages.inference
-
-    def overall(self, kind: Average = "simple") -> pd.DataFrame:
-        """The average effect.
-
-        Parameters
-        ----------
-        kind
-            How effects are averaged. ``"simple"``, the default: over all treated units and periods.
-            ``"group"``: each cohort's mean over its treated periods. ``"dynamic"``: over the periods since launch.
-            ``"calendar"``: over the periods of the calendar.
-
-        Returns
-        -------
-        pandas.DataFrame
-            One row: ``estimate, std_error, lower, upper, p_value``. The interval of other kinds than the simple one is
-            always that of the jackknife; it is missing where an average is not known without some unit.
-
-        Raises
-        ------
-        ValueError
-            When the kind is unknown.
-        """
-        check_choice("kind", kind, get_args(Average))
-        estimate, law = self._averages.average(kind)
-        names = ("std_error", "lower", "upper", "p_value")
-        numbers = (pd.NA,) * 4 if law is None else (law.std_error, *law.interval(self.level), law.p_value(0.0))
-        row = {"estimate": estimate} | dict(zip(names, numbers, strict=True))
-        found = pd.DataFrame([row], index=pd.Index([kind], name="average"))
-        return found.astype(dict.fromkeys(("estimate", *names), "Float64"))
-
-    def event_study(self, *, bins: int | None = None) -> pd.DataFrame:
-        """Effects by periods since launch, with a band that holds all of them at once.
-
-        Parameters
-        ----------
-        bins
-            Number of bins for the periods before and after launch each, such as 4. By default each period is shown.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Indexed by ``since`` (first period since launch; below 0 before it): ``last`` (last period of a bin),
-            ``estimate, std_error, lower, upper`` by the jackknife, and ``band_lower, band_upper``. The base period is 0
-            by construction and is left out. Without a known variance, errors and ends are missing.
-        """
-        parts = self._averages.event_bins(bins)
-        means, covariance = self._averages.of_bins(parts)
-        variances = np.diag(covariance)
-        known = np.flatnonzero(np.isfinite(variances))
-        laws = [self._averages.law_of(means[place], variances[place]) for place in known]
-        ends = np.full((len(parts), 5), np.nan)
-        if len(known):
-            own, rng = covariance[np.ix_(known, known)], np.random.default_rng(self._averages.seed)
-            ends[known, 0] = [law.std_error for law in laws]
-            ends[known, 1:3] = [law.interval(self.level) for law in laws]
-            ends[known, 3:] = band_ends(laws, own, self.level, rng)
-        index = pd.Index([int(part[0]) for part in parts], name="since")
-        table = pd.DataFrame({"last": [int(part[-1]) for part in parts], "estimate": means}, index=index)
-        numbers = ["std_error", "lower", "upper", "band_lower", "band_upper"]
-        table = table.join(pd.DataFrame(ends, index, numbers).astype("Float64"))
-        table.attrs["unit"] = self.unit
-        return table
-
-    def by_group(self) -> pd.DataFrame:
-        """The mean effect of each cohort over its treated periods.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Indexed by ``first_treated``: ``units, estimate, std_error, lower, upper`` by the jackknife. The error is
-            missing for a cohort of one unit, which has no variance of its own.
-        """
-        group_time = self._averages.group_time
-        starts = group_time.starts[group_time.treated]
-        index = pd.Index(self.panel.periods[starts], name="first_treated")
-        found = self._rows("group", index)
-        units = pd.Series([int((self.panel.first == start).sum()) for start in starts], index)
-        found.insert(0, "units", units[found.index])
-        return found
-
-    def by_period(self) -> pd.DataFrame:
-        """The mean effect in each period of the calendar over the units that are treated by then.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Indexed by ``period``: ``estimate, std_error, lower, upper`` by the jackknife.
-        """
-        return self._rows("calendar", pd.Index(self.panel.periods, name="period"))
-
-    def _rows(self, kind: str, index: pd.Index) -> pd.DataFrame:
-        """Averages of a kind with their errors; those that are not known are left out."""
-        averages, place = self._averages, self._averages.places[kind]
-        estimate, variance = averages.stacked[place], np.diag(averages.covariance)[place]
-        known = np.isfinite(estimate)
-        rows = []
-        for mean, own in zip(estimate[known], variance[known], strict=True):
-            ends = averages.law_of(mean, own).interval(self.level) if math.isfinite(own) else (math.nan, math.nan)
-            rows.append((mean, math.sqrt(own), *ends))
-        table = pd.DataFrame(rows, columns=["estimate", "std_error", "lower", "upper"], index=index[known])
-        return table.astype("Float64")
-
-    def levels(self) -> pd.DataFrame:
-        """The simple average in levels of the outcome, as a share of its mean, beside the one that decides.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Indexed by ``scale``: ``estimate, lower, upper``. Levels are misleading where units of unequal size share a
-            season; the sign should be the same.
-        """
-        raw, law = self._levels.law, self._averages.law
-        mean = abs(float(self.panel.outcome.mean())) or 1.0
-        rows = [(law.estimate, *law.interval(self.level))]
-        rows.append((raw.estimate / mean, raw.interval(self.level)[0] / mean, raw.interval(self.level)[1] / mean))
-        index = pd.Index([self.unit, "levels, as a share of the mean"], name="scale")
-        return pd.DataFrame(rows, columns=["estimate", "lower", "upper"], index=index)
-
-    def two_way_fixed_effects(self) -> pd.DataFrame:
-        """The regression on unit and period effects, which compares treated units with treated ones as well.
-
-        Returns
-        -------
-        pandas.DataFrame
-            One row: ``estimate``, ``negative_cells`` (share of treated cells with a negative weight) and
-            ``negative_weight`` (the sum of their weights; all weights of treated cells add up to 1).
-
-        Notes
-        -----
-        Goodman-Bacon (2021); de Chaisemartin & D'Haultfoeuille (2020). The weight of a cell is its treatment net of
-        unit and period effects, over the sum of these in treated cells.
-        """
-        group_time = self._averages.group_time
-        treated = 1.0 * (np.arange(group_time.periods) >= group_time.first[:, None])
-        weight = group_time.weights / group_time.weights.sum()
-        net = treated - treated.mean(axis=1, keepdims=True) - weight @ treated + float(weight @ treated.mean(axis=1))
-        net *= weight[:, None]
-        total = float((net * treated).sum())
-        share = net[treated > 0] / total
-        row = {
-            "estimate": float((net * group_time.values).sum() / total),
-            "negative_cells": float((share < 0).mean()),
-            "negative_weight": float(share[share < 0].sum()),
-        }
-        return pd.DataFrame([row], index=pd.Index(["two-way fixed effects"], name="method"))
-
-    @property
-    def checks(self) -> tuple[Check, ...]:
-        """Whether the roll-out can decide, the periods before launch, anticipation, scale, units, other launches."""
-        return self._checks
-
-    @cached_property
-    def _checks(self) -> tuple[Check, ...]:
-        averages, levels = self._averages, self.levels()["estimate"].to_numpy(dtype=float)
-        return (
-            check_decidable(averages, self.panel),
-            check_trends(averages),
-            check_break_even(averages, self.level),
-            check_anticipation(averages),
-            check_scale(float(levels[0]), float(levels[1]), averages.law.interval(self.level)),
-            check_units(self.panel),
-            check_coincidence(self.panel, self._other_launches),
-        )
-
-    def effect(
-        self,
-        terms: Terms | None = None,
-        *,
-        intervention: str = "roll-out",
-        running_cost: float = 0.0,
-        reach: int | None = None,
-        periods_a_year: float | None = None,
-        time_unit: str | None = None,
-        owner: str = "",
-        measured_on: Any = None,
-    ) -> Effect:
-        """The effect as a row of the evidence table, per unit and period.
-
-        Parameters
-        ----------
-        terms
-            Margin or price, and currency. With a margin the outcome is an amount; with a price a count. By default the
-            effect has no value.
-        intervention
-            Name of the programme.
-        running_cost
-            Cost of the programme per unit and period, with discounts and rewards, in money. By default 0.
-        reach
-            Number of units that would have the programme. By default not stated.
-        periods_a_year
-            Number of periods in a year, so that money a year follows: 52 for weeks, 12 for months. By default 1.
-        time_unit
-            Unit of a period: ``"W"``, ``"M"``, ``"D"``. By default not stated.
-        owner, measured_on
-            As in ``Effect``.
-
-        Returns
-        -------
-        Effect
-            Quasi-experimental, or randomised if launches were assigned at random. The estimate is the effect per unit
-            and period at the mean base of treated units.
-
-        Raises
-        ------
-        ValueError
-            When terms have neither margin nor price, or a number is not valid.
-        """
-        require_number("running_cost", running_cost, 0)
-        scale = float(self.base[self.panel.treated].mean())
-        law = Linear(self._averages.law, scale, 0.0)
-        money: dict[str, Any] = {}
-        if terms is not None:
-            gain: Any = terms.price if terms.price is not None else terms.margin
-            if gain is None:
-                raise ValueError("terms must have a margin, for an amount, or a price, for a count")
-            value = Linear(self._averages.law, scale * float(gain), -running_cost)
-            money = {"value": value.estimate, "value_law": value, "cost": running_cost}
-        return Effect(
-            intervention=intervention,
-            outcome=self.outcome,
-            unit=f"{self.outcome} per unit and period",
-            estimand="average effect on treated units since launch",
-            scale="difference",
-            estimate=law.estimate,
-            law=law,
-            level=self.level,
-            horizon=None if time_unit is None else 1,
-            time_unit=time_unit,
-            population=f"{len(self.panel.units)} units over {len(self.panel.periods)} periods",
-            n=len(self.panel.units),
-            assigned_by=self.assigned_by,
-            design="randomised" if self.assigned_by == "random" else "quasi-experimental",
-            checks=self.checks,
-            reach=reach,
-            repeats=periods_a_year or 1.0,
-            owner=owner,
-            measured_on=measured_on,
-            **money,
-        )
-
-    def _parts(self) -> Sequence[Part]:
-        law = self._averages.law
-        change = with_interval(law.estimate, *law.interval(self.level))
-        about = f"{int(self.panel.treated.sum())} of {len(self.panel.units)} units treated"
-        text = f"{self.outcome}: {change} {self.unit} ({about}; interval by {self.inference})."
-        return [text, *(str(check) for check in self.checks if check.passed is False)]
+from retention_models.interventions.outcomes.unit_periods import SHARES
+from retention_models.logs.contacts.contact_log import Contacts
+from retention_models.tables.engines import column_names
 
 
 def difference_in_differences(
@@ -338,6 +35,8 @@ def difference_in_differences(
     control_group: ControlGroup = "not_yet_treated",
     anticipation: int = 0,
     base_periods: int | None = None,
+    amounts: Sequence[str] = (),
+    covariates: Sequence[str] = (),
     other_launches: Any = None,
     assigned_by: AssignedBy = NOT_STATED,
     level: float = 0.95,
@@ -352,14 +51,18 @@ def difference_in_differences(
         period. ``event_panel`` makes one from a log.
     launches
         When each unit got the programme: a frame or file with ``panel_unit`` and ``first_treated``, or a mapping.
-        Units that are not named, or have no day, are not treated within the panel.
+        Units that are not named, or have no day, are not treated within the panel. ``Contacts`` of one kind that name
+        units are launches as well, of each unit on its first day. Units whose last day, ``until``, lies within the
+        panel are left out and counted.
     panel_unit, outcome, first_treated, period
         Names of the columns. Periods are days or numbers; a launch belongs to the period in which it falls.
     per
         ``"base"``, the default: the outcome is relative to the mean of each unit in an early base period. A column:
-        relative to that column in each period, such as customers. None: levels.
+        relative to that column in each period, such as customers. None: levels. The outcomes ``"retained_share"`` and
+        ``"churn"`` of ``event_panel`` are compared as shares of the customers at risk.
     weights
         ``"base"``, the default: units count by their base, so that the effect is that on the average order or customer.
+        With ``per`` of a column, they count by its mean in the base period, such as the customers at risk.
         ``"panel_unit"``: all units count alike.
     control_group
         ``"not_yet_treated"``, the default, or ``"never_treated"``.
@@ -367,11 +70,18 @@ def difference_in_differences(
         Number of periods before launch in which the programme may already work. By default 0.
     base_periods
         Length of the base period from the start of the panel. By default half of the periods before the first launch.
+    amounts
+        Further columns of the panel, such as discounts and rewards given by unit and period, which ``effect`` and
+        ``cost_breakdown`` may name. By default none.
+    covariates
+        Numbers of each unit that were known before the first launch: columns of the launches, with one row a unit, or
+        of the panel, with one value a unit. The change of untreated units is regressed on them and predicted for
+        treated ones. By default none.
     other_launches
         Launches of another effort in the same form as ``launches``, to see whether they coincide. By default not known.
     assigned_by
         Who decided about the order of launches: ``"random"``, ``"rule"``, ``"choice"`` or ``"unknown"``. There is no
-        default.
+        default; the ``assignment`` of contacts says it, by the weakest word where units differ.
     level
         Level of intervals, 0.95 by default.
     rng
@@ -395,6 +105,10 @@ def difference_in_differences(
     Callaway & Sant'Anna (2021). Each cohort is compared with units that are not treated, since the last period before
     its launch. Units that were treated before the panel begins are left out and counted.
 
+    With covariates, units need only move alike where these are equal (their outcome regression, linear in the
+    covariates and weighted like the units). Errors count the regression: it is computed again without each unit, and
+    is part of the influence. Comparisons with no more untreated units than coefficients are left out and counted.
+
     With at least 50 units and 5 in each cohort, errors follow from the influence of each unit, otherwise from leaving
     out each unit in turn (jackknife, N - 1 degrees of freedom). With fewer than 6 treated or untreated units, the
     interval is that of other assignments of the launches (randomisation inference for a constant effect).
@@ -414,14 +128,24 @@ def difference_in_differences(
             estimate  std_error  lower  upper  p_value
     simple     0.107       0.02  0.066  0.147      0.0
     """
+    of_contacts = Launches.of(launches, panel_unit, first_treated) if isinstance(launches, Contacts) else None
+    if of_contacts is not None:
+        assigned_by, launches = of_contacts.assigned_by(assigned_by), of_contacts.first
+    if isinstance(other_launches, Contacts):
+        other_launches = Launches.of(other_launches, panel_unit, first_treated).first
     require_assigned_by(assigned_by)
     require_level(level)
     require_whole("anticipation", anticipation, 0)
     check_choice("control_group", control_group, get_args(ControlGroup))
     check_choice("weights", weights, ("base", "panel_unit"))
+    for name, columns in (("amounts", amounts), ("covariates", covariates)):
+        if columns:
+            require_texts(name, columns)
+    counted, per = _as_counts(panel, outcome, per)
     size = per if per not in ("base", None) else None
     names = {"panel_unit": panel_unit, "period": period, "first_treated": first_treated}
-    read = read_panel(panel, launches, **names, outcome=outcome, size=size)
+    until = None if of_contacts is None else of_contacts.until
+    read = read_panel(panel, launches, **names, outcome=counted, size=size, amounts=amounts, until=until)
     if np.ptp(read.outcome) == 0:
         raise ValueError(f"{outcome} is {read.outcome[0, 0]:g} in each unit and period: there is nothing to compare")
     if (read.outcome < 0).any() and per == "base":
@@ -440,18 +164,20 @@ def difference_in_differences(
     if size is not None:
         assert read.size is not None
         weight, values = read.size[:, :length].mean(axis=1), read.outcome / read.size
-        scale, unit = weight, f"{outcome} per {size}"
+        scale, unit = weight, f"{outcome} per {size}" if counted == outcome else "of customers at risk"
     elif per == "base":
         weight, values, scale, unit = base, read.outcome / base[:, None], base, f"of {outcome} in the base period"
     else:
         weight, values, scale, unit = np.abs(base), read.outcome, np.ones(len(base)), outcome
     if weights == "panel_unit" or per is None:
         weight = np.ones(len(values))
-    group_time = GroupTime(values, weight, read.first, anticipation, control_group)
+    known = read_covariates(covariates, panel, launches, read, period) if covariates else None
+    group_time = GroupTime(values, weight, read.first, anticipation, control_group, known)
     if not np.isfinite(group_time.estimates.simple):
+        too_many = f" with more units than {len(covariates)} covariates and a constant" if covariates else ""
         raise ValueError(
-            f"no unit is left to compare with ({control_group}): each is treated by then; keep units without the "
-            "programme"
+            f"no unit is left to compare with ({control_group}){too_many}: each is treated by then; keep units without "
+            f"the programme{', or state fewer covariates' if covariates else ''}"
         )
     other = None
     if other_launches is not None:
@@ -466,8 +192,23 @@ def difference_in_differences(
         assigned_by=assigned_by,
         level=level,
         _averages=Averages.of(group_time, rng),
-        _levels=Averages.of(
-            GroupTime(read.outcome, np.ones(len(values)), read.first, anticipation, control_group), rng
-        ),
+        _levels=Averages.of(replace(group_time, values=read.outcome, weights=np.ones(len(values))), rng),
         _other_launches=other,
+        _assignment=None if of_contacts is None else of_contacts.assignment,
     )
+
+
+def _as_counts(panel: Any, outcome: str, per: str | None) -> tuple[str, str | None]:
+    """The count to compare, and what it is divided by; for a share of ``event_panel``, the two counts of its ratio."""
+    if outcome not in SHARES or per is None:
+        return outcome, per
+    part, whole = SHARES[outcome]
+    missing = [name for name in (part, whole) if name not in column_names(panel, "the panel")]
+    if missing:
+        raise ValueError(
+            f"{outcome} is a share, and its units are weighted by customers at risk: the panel lacks the columns "
+            f"{', '.join(missing)} of event_panel; add them, or use per=None for shares of equal weight"
+        )
+    if per not in ("base", whole):
+        raise ValueError(f"{outcome} is a share of {whole}; it cannot be divided by {per} as well")
+    return part, whole

@@ -36,8 +36,10 @@ def customer_features(log: Any, contacts: Any = None, *, as_of: str | dt.date) -
         Indexed by ``customer_id``, one row a customer with an order before the day: ``orders``, ``tenure`` and
         ``recency`` (weeks since the first and the last order), ``orders_13, orders_26, orders_52`` (in so many weeks
         before the day), the same of ``amount`` where the log has one, and ``contacts_KIND`` (number of contacts of each
-        kind in the last 13 weeks). ``attrs`` holds ``as_of`` and ``contacts_of_others`` (contacts before the day of
-        customers without an order before it).
+        kind in the last 13 weeks). Where contacts have an ``until``, ``running_KIND`` is the number of those that began
+        before the day and had not ended by then, such as memberships, for each kind that ends at all. ``attrs`` holds
+        ``as_of`` and ``contacts_of_others`` (contacts before the day, of late, of customers without an order before
+        it).
 
     Raises
     ------
@@ -82,17 +84,35 @@ def customer_features(log: Any, contacts: Any = None, *, as_of: str | dt.date) -
 
 
 def _with_contacts(table: pd.DataFrame, contacts: Any, start: dt.datetime) -> pd.DataFrame:
-    """The features with the number of contacts of each kind of late."""
+    """The features with the number of contacts of each kind of late, and of those that run."""
     table.attrs = {"as_of": str(start.date()), "contacts_of_others": 0}
     if contacts is None:
         return table
     known = contacts if isinstance(contacts, Contacts) else read_contacts(contacts)
     rows = as_lazy(known.frame).filter(nw.col("date") < start)
-    rows = rows.filter(nw.col("date") >= start - dt.timedelta(weeks=OF_LATE))
+    late = rows.filter(nw.col("date") >= start - dt.timedelta(weeks=OF_LATE))
+    found, others = _count_by_kind(table, late, sorted(known.kinds), "contacts_")
+    if "until" in rows.collect_schema().names():
+        running = rows.filter(nw.col("until").is_null() | (nw.col("until") >= start))
+        found = found.join(_count_by_kind(table, running, _lasting(known), "running_")[0].iloc[:, table.shape[1] :])
+    found.attrs = table.attrs | {"contacts_of_others": others}
+    return found
+
+
+def _count_by_kind(
+    table: pd.DataFrame, rows: nw.LazyFrame[Any], kinds: list[str], prefix: str
+) -> tuple[pd.DataFrame, int]:
+    """The features with the number of rows of each kind, and the number of rows of other customers."""
     counted = count_distinct(rows, ["customer_id", "kind"], contacts=nw.len())
     ours = counted["customer_id"].isin(table.index)
     wide = counted[ours].pivot_table(index="customer_id", columns="kind", values="contacts", aggfunc="sum")
-    wide = wide.reindex(index=table.index, columns=sorted(known.kinds)).fillna(0).astype("int64")
-    found = table.join(wide.add_prefix("contacts_"))
-    found.attrs = table.attrs | {"contacts_of_others": int(counted.loc[~ours, "contacts"].sum())}
-    return found
+    wide = wide.reindex(index=table.index, columns=kinds).fillna(0).astype("int64")
+    return table.join(wide.add_prefix(prefix)), int(counted.loc[~ours, "contacts"].sum())
+
+
+def _lasting(known: Contacts) -> list[str]:
+    """The kinds of which some contact has an end; an only kind in any case."""
+    if len(known.kinds) == 1:
+        return list(known.kinds)
+    ending = as_lazy(known.frame).filter(~nw.col("until").is_null())
+    return sorted(count_distinct(ending, ["kind"], contacts=nw.len())["kind"].astype(str))

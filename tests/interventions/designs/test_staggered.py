@@ -12,6 +12,7 @@ import pytest
 import retention_models as rm
 from retention_models.interventions.designs.few_units import all_noisy, count_assignments
 from retention_models.interventions.designs.group_time import GroupTime
+from retention_models.interventions.designs.group_time_influence import covariance
 from retention_models.interventions.designs.roll_out_averages import Averages
 
 STORED = json.loads((Path(__file__).parents[2] / "reference" / "roll_outs.json").read_text())
@@ -55,7 +56,7 @@ def test_group_time_effects_are_those_of_diff_diff(panel, launches, peer):
     if peer["anticipation"] == 0:
         assert found.overall()["estimate"].iloc[0] == pytest.approx(peer["overall"], abs=1e-9)
         assert found.by_group()["estimate"].tolist() == pytest.approx(list(peer["group"].values()), abs=1e-9)
-        error = math.sqrt(group_time.covariance(by_leaving_out=False)[0, 0])
+        error = math.sqrt(covariance(group_time, by_leaving_out=False)[0, 0])
         assert error == pytest.approx(peer["overall_se"] * math.sqrt(30 / 29), rel=1e-6)  # N - 1 in place of N
 
 
@@ -148,19 +149,43 @@ def test_two_way_fixed_effects_are_the_regression(roll_out, panel, launches):
     assert 0 <= found["negative_cells"] < 1
 
 
+def world_without_effect(rng, stores=40, weeks=78, season=0.3):
+    """The panel of ``scenario.chain`` without an effect, drawn by store and week: large stores launch first."""
+    size = np.exp(rng.normal(0, 0.7, stores))
+    first = np.full(stores, weeks)
+    for wave, members in enumerate(np.array_split(np.argsort(-size)[:28], 3)):
+        first[members] = weeks * (4 + 2 * wave) // 12
+    rate = 2_000 * size / size.sum()
+    course = 1 + season * np.cos(2 * np.pi * (np.arange(weeks) - 50) / 52)
+    orders = rng.poisson(rate[:, None] * course * np.exp(rng.normal(0, 0.03, (stores, weeks))))
+    panel = pd.DataFrame({"unit": np.repeat(range(stores), weeks), "period": np.tile(range(weeks), stores)})
+    launches = {unit: week for unit, week in enumerate(first.tolist()) if week < weeks}
+    return panel.assign(y=orders.ravel()), launches
+
+
+def means_without_effect(worlds):
+    """The default and the levels, as shares of sales, over worlds without an effect; and the error of the default."""
+    rng, found, levels = np.random.default_rng(0), [], []
+    for _ in range(worlds):
+        roll_out = rm.difference_in_differences(*world_without_effect(rng), **NAMES)
+        found.append(float(roll_out._averages.group_time.estimates.simple))
+        levels.append(float(roll_out._levels.group_time.estimates.simple) / roll_out.panel.outcome.mean())
+    return np.mean(found), np.mean(levels), np.std(found) / math.sqrt(worlds)
+
+
 def test_a_season_makes_levels_wrong_and_the_default_right():
     """No effect, launch by size: levels take the season of large stores for an effect."""
-    found, levels = [], []
-    for seed in range(12):
-        business = rm.scenario.chain(seed, effect=0.0, customers=12_000)
-        panel = rm.interventions.event_panel(business.transactions, panel_unit="store", outcomes=["orders"])
-        roll_out = rm.difference_in_differences(
-            panel, business.launches, panel_unit="store", outcome="orders", assigned_by="rule"
-        )
-        found.append(roll_out.overall()["estimate"].iloc[0])
-        levels.append(roll_out.levels()["estimate"].iloc[1])
-    assert abs(np.mean(found)) < 3 * np.std(found) / math.sqrt(12)
-    assert np.mean(levels) > 0.1
+    found, levels, error = means_without_effect(20)
+    assert abs(found) < 3 * error
+    assert levels > 0.1
+
+
+@pytest.mark.slow
+def test_the_bias_without_an_effect_is_below_half_a_percent_of_sales():
+    found, levels, error = means_without_effect(1_000)
+    assert error < 0.0015
+    assert abs(found) < 0.005
+    assert levels > 0.15
 
 
 def test_the_row_of_evidence_is_money_per_unit_and_period(roll_out, panel, launches):
@@ -181,6 +206,121 @@ def test_the_row_of_evidence_is_money_per_unit_and_period(roll_out, panel, launc
     assert rm.Effect.from_json(row.to_json()) == row
     chance = rm.difference_in_differences(panel, launches, **NAMES | {"assigned_by": "random"}).effect()
     assert chance.design == "randomised"
+
+
+def test_a_share_is_weighted_by_the_customers_at_risk():
+    """Churn falls by 10 points among 100 customers at risk, and by 40 among 10; it rises by 2 without the club."""
+    rows = [
+        (unit, t, at_risk, at_risk * (0.5 + 0.02 * (t >= 4) - gain * (t >= 4)))
+        for unit, at_risk, gain in (("a", 100, 0.1), ("b", 10, 0.4), ("c", 50, 0.0), ("d", 20, 0.0))
+        for t in range(8)
+    ]
+    panel = pd.DataFrame(rows, columns=["unit", "period", "at_risk", "lost"])
+    panel["churn"] = panel["lost"] / panel["at_risk"]
+    stated = {"panel_unit": "unit", "assigned_by": "rule"}
+    found = rm.difference_in_differences(panel, {"a": 4, "b": 4}, outcome="churn", **stated)
+    assert found.overall()["estimate"].iloc[0] == pytest.approx(-(100 * 0.1 + 10 * 0.4) / 110)
+    alike = rm.difference_in_differences(panel, {"a": 4, "b": 4}, outcome="churn", per=None, **stated)
+    assert alike.overall()["estimate"].iloc[0] == pytest.approx(-0.25)
+    assert str(found).startswith("churn: -0.127")
+    assert "of customers at risk" in str(found)
+    row = found.effect(rm.Terms(price=3.0), running_cost=2.0)
+    assert row.estimate == pytest.approx(-7.0)  # customers lost per unit and period
+    assert row.unit == "customers lost per unit and period"
+    assert row.value == pytest.approx(3 * 7 - 2)
+    assert found.cost_per_additional(running_cost=2.0).sentence.startswith("churn: each one fewer cost")
+    with pytest.raises(ValueError, match="the panel lacks the columns lost of event_panel"):
+        rm.difference_in_differences(panel.drop(columns="lost"), {"a": 4}, outcome="churn", **stated)
+    with pytest.raises(ValueError, match="cannot be divided by lost as well"):
+        rm.difference_in_differences(panel, {"a": 4}, outcome="churn", per="lost", **stated)
+
+
+@pytest.fixture
+def costly(panel, launches):
+    """The roll-out with discounts of 1.5 on three orders in each treated cell, and rewards of 0.2."""
+    treated = panel["period"] >= panel["unit"].map(launches).fillna(99)
+    panel = panel.assign(discounts=4.5 * treated, redeemed=3 * treated, rewards=0.2 * treated)
+    return rm.difference_in_differences(panel, launches, amounts=["discounts", "redeemed", "rewards"], **NAMES)
+
+
+def test_costs_of_a_programme_are_lines_that_add_up(costly):
+    terms, spent = rm.Terms(price=3.0, currency="EUR"), {"running_cost": 0.5, "discounts": "discounts", "rewards": 0.2}
+    table = costly.cost_breakdown(terms, redemptions="redeemed", reach=40, periods_a_year=52, **spent)
+    row = costly.effect(terms, reach=40, periods_a_year=52, time_unit="W", **spent)
+    amount = table["amount"]
+    assert amount["gross gain"] == pytest.approx(3 * row.estimate)
+    assert amount[["running cost", "discounts", "rewards"]].tolist() == pytest.approx([-0.5, -4.5, -0.2])
+    assert amount["net value"] == pytest.approx(amount.drop(["net value", "subsidised purchases"]).sum())
+    assert amount["subsidised purchases"] == pytest.approx(-(4.5 - 1.5 * row.estimate))
+    assert row.value == pytest.approx(amount["net value"])
+    assert row.cost == pytest.approx(5.2)
+    assert table.loc["net value", ["a_year", "a_year_lower", "a_year_upper"]].tolist() == pytest.approx(
+        list(row.annual_value)
+    )
+    assert (table["lower"] <= table["amount"]).all()
+    assert (table["amount"] <= table["upper"]).all()
+
+
+def test_the_cost_of_an_additional_order_is_the_cost_over_the_effect(costly):
+    spent = {"discounts": "discounts", "rewards": "rewards"}
+    cost, row = costly.cost_per_additional(currency="EUR", **spent), costly.effect()
+    assert cost.estimate == pytest.approx(4.7 / row.estimate)
+    assert (cost.lower, cost.upper) == pytest.approx((4.7 / row.upper, 4.7 / row.lower))
+    assert cost.sentence.startswith("y: each additional one cost EUR ")
+    with pytest.raises(ValueError, match="the programme cost 0 and changed the outcome by"):
+        costly.cost_per_additional()
+
+
+def test_a_cost_has_no_upper_limit_where_no_effect_is_not_ruled_out():
+    rng = np.random.default_rng(5)
+    rows = [(u, t, 100 + rng.normal(0, 9)) for u in range(20) for t in range(12)]
+    found = rm.difference_in_differences(
+        pd.DataFrame(rows, columns=["unit", "period", "y"]), dict.fromkeys(range(10), 6), **NAMES
+    )
+    cost = found.cost_per_additional(running_cost=1.0)
+    assert math.isinf(cost.upper)
+    assert cost.lower == pytest.approx(1 / found.effect().upper)
+    assert "without upper limit" in cost.sentence
+
+
+@pytest.mark.parametrize(
+    ("spent", "message"),
+    [
+        ({"discounts": "gifts"}, "discounts names 'gifts', which was not read with the panel"),
+        ({"running_cost": -1}, "running_cost must be an amount of 0 or more, or a column"),
+        ({"discounts": "discounts", "redemptions": "gifts"}, "redemptions names 'gifts'"),
+    ],
+)  # fmt: skip
+def test_costs_that_nobody_knows_are_refused(costly, spent, message):
+    with pytest.raises(ValueError, match=message):
+        costly.cost_breakdown(rm.Terms(price=1.0), **spent)
+
+
+@pytest.mark.slow
+def test_money_of_a_simulated_chain_is_that_of_its_truth():
+    """Without an effect of the club, all that members are given goes to subsidised purchases; with one, less does."""
+    business = rm.scenario.chain(5, customers=40_000, effect=0.4, members=0.5, discount=0.2)
+    spent = ["discounts", "discounted_orders"]
+    panel = rm.interventions.event_panel(
+        business.transactions, panel_unit="store", outcomes=["orders", *spent], discount="discount"
+    )
+    found = rm.difference_in_differences(
+        panel, business.launches, panel_unit="store", outcome="orders", amounts=spent, assigned_by="rule"
+    )
+    terms = rm.Terms(price=6.0)
+    table = found.cost_breakdown(terms, discounts="discounts", redemptions="discounted_orders")["amount"]
+    treated = panel.merge(found.panel.launches.dropna(), on="store")
+    since = treated[treated["period"] >= treated["first_treated"]]
+    assert -table["discounts"] == pytest.approx(since.groupby("store")["discounts"].mean().mean())
+    assert since["discounts"].sum() == pytest.approx(business.discounts, rel=0.03)
+    share = table["subsidised purchases"] / table["discounts"]  # half of the additional orders are those of members
+    anyway = 1 - 2 * (1 - business.subsidised / business.discounts)
+    assert share == pytest.approx(anyway, abs=0.1)
+
+
+def test_negative_amounts_are_refused(panel, launches):
+    with pytest.raises(ValueError, match="discounts is below 0 in 360 of 360 rows; state amounts of money as positive"):
+        rm.difference_in_differences(panel.assign(discounts=-1.0), launches, amounts=["discounts"], **NAMES)
 
 
 def simulated(rng, first, periods=24, effect=0.0):

@@ -93,6 +93,24 @@ def test_features_are_those_of_a_loop_over_the_rows(rows):
             assert row[f"contacts_{kind}"] == (late["kind"] == kind).sum()
 
 
+@pytest.mark.parametrize("engine", [lambda f: f, pl.from_pandas, duckdb.from_df])
+def test_what_lasts_runs_until_its_last_day(engine):
+    rows = [
+        (1, "2025-06-01", "club", None), (1, "2025-08-01", "mail", None), (2, "2025-06-01", "club", "2026-03-14"),
+        (3, "2025-06-01", "club", "2026-03-15"), (3, "2026-03-15", "club", None),
+    ]  # fmt: skip
+    contacts = pd.DataFrame(rows, columns=["customer_id", "date", "kind", "until"])
+    contacts[["date", "until"]] = contacts[["date", "until"]].apply(pd.to_datetime)
+    log = pd.DataFrame({"customer_id": [1, 2, 3, 4], "date": pd.Timestamp("2025-05-05"), "amount": 5.0})
+    read = rm.read_contacts(engine(contacts), until="until")
+    found = rm.logs.customer_features(log, read, as_of="2026-03-15")
+    assert found["running_club"].tolist() == [1, 0, 1, 0]
+    assert found["contacts_club"].tolist() == [0, 0, 0, 0]  # they began more than 13 weeks before
+    assert "running_mail" not in found
+    later = rm.logs.customer_features(log, read, as_of="2026-03-17")
+    assert later["running_club"].tolist() == [1, 0, 1, 0]
+
+
 def test_the_future_can_be_anything(rows):
     rng = np.random.default_rng(3)
     log, day = orders(rng), pd.Timestamp("2026-03-15")
