@@ -26,6 +26,7 @@ from retention_models.core.formatting import Presentation
 from retention_models.fitting.model_selection import select_contract_model
 from retention_models.fitting.uncertainty import uncertainty_of
 from retention_models.interventions.campaign.read import read_campaign
+from retention_models.interventions.designs.adjustment import nuisance_of
 from retention_models.interventions.effects.derived_laws import IndependentSum, Linear, RepeatedLooks
 from retention_models.interventions.effects.laws import Newcombe, Permutation
 from retention_models.interventions.effects.ratio_laws import AndersonRubin, Fieller
@@ -183,6 +184,11 @@ def of_tests():
     rolled = rm.difference_in_differences(
         panel, stores.launches, panel_unit="store", outcome="orders", assigned_by="rule"
     )
+    club = scenario.club(3, customers=300, weeks=60, horizon_weeks=4)
+    joined = rm.target_trials(
+        club.transactions, club.joins, kind="membership", terms=rm.Terms(horizon=4, time_unit="W")
+    )
+    adjusted = nuisance_of(joined._compared(joined._rows, joined._main_design, "as_joined"), "treated")
     of_efforts = [
         rm.read_contacts(stores.transactions.assign(kind="visit")),
         rolled._averages,
@@ -191,7 +197,19 @@ def of_tests():
         rolled,
         rolled.panel,
         business,
-        scenario.club(3, customers=200, weeks=20, horizon_weeks=2),
+        joined,
+        joined._log,
+        joined._log.known,
+        joined._log.events,
+        joined._occasions,
+        joined._rows,
+        joined._measures["orders"],
+        joined._main_design,
+        joined._censoring,
+        joined._compared(joined._rows, joined._main_design, "as_joined"),
+        joined._found("as_joined"),
+        adjusted.propensity,
+        club,
         register,
         register.measurements[0],
         offers,

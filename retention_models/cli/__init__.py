@@ -8,7 +8,7 @@ Behind the door:
 
 - ``options``: options, and what makes values of them
 - ``sources``: kinds of files of one's own
-- ``purchases``, ``contracts``, ``experiment``, ``rollout``, ``register``: their options and checks
+- ``purchases``, ``contracts``, ``experiment``, ``rollout``, ``memberships``, ``register``: their options and checks
 - ``project``: the project file
 - ``guesses``, ``init``: a project file written for files that nobody has described
 - ``report``: the commands that write pages

@@ -12,6 +12,7 @@ from typing import Any
 
 from retention_models.cli.contracts import CONTRACTS
 from retention_models.cli.experiment import EXPERIMENT
+from retention_models.cli.memberships import MEMBERSHIPS
 from retention_models.cli.purchases import PURCHASES
 from retention_models.cli.register import REGISTER
 from retention_models.cli.rollout import ROLLOUT
@@ -19,7 +20,7 @@ from retention_models.cli.sources import Source
 from retention_models.report.errors import RequestError
 
 NAME = "project.toml"
-SOURCES: tuple[Source, ...] = (PURCHASES, CONTRACTS, EXPERIMENT, ROLLOUT, REGISTER)
+SOURCES: tuple[Source, ...] = (PURCHASES, CONTRACTS, EXPERIMENT, ROLLOUT, MEMBERSHIPS, REGISTER)
 TERMS = ("margin", "annual_discount_rate", "currency", "horizon", "time_unit", "level")
 OF_PURCHASES = ("horizon", "time_unit")  # terms of a forecast of purchases; a test has its own
 

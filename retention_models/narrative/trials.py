@@ -124,7 +124,9 @@ def _decision(effect: Effect, currency: str) -> tuple[str, list[str]]:
         return f"Change or stop {name}: {reason}.", [settle]
     if known and (effect.lower > 0 or effect.upper < 0):
         worth = f"{_written(currency, lower)} to {_written(currency, upper)}"
-        return f"{name} changes {WORDS[effect.outcome] or 'spend'}; whether it pays is undecided: {worth}.", [settle]
+        return f"{name} changes {WORDS[effect.outcome] or 'spend'}; whether it pays is undecided: {worth} a member.", [
+            settle
+        ]
     return f"Undecided whether {name} keeps anyone: a gain and a loss are both possible.", [settle]
 
 

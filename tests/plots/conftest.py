@@ -38,6 +38,8 @@ DRAWN = [
     (plots.plot_effort_calendar, "effort_calendar"),
     (plots.plot_allocation, "allocation"),
     (plots.plot_event_study, "event_study"),
+    (plots.plot_trials, "trial_curves"),
+    (plots.plot_balance, "balance"),
 ]
 
 
@@ -312,3 +314,19 @@ def event_study():
     launches = dict.fromkeys(range(8), 6)
     rolled = rm.difference_in_differences(panel, launches, panel_unit="store", outcome="orders", assigned_by="rule")
     return rolled.event_study(bins=4)
+
+
+@pytest.fixture(scope="session")
+def trials():
+    shop = rm.scenario.club(2, customers=600)
+    return rm.target_trials(shop.transactions, shop.joins, kind="membership")
+
+
+@pytest.fixture
+def trial_curves(trials):
+    return trials.curves()
+
+
+@pytest.fixture
+def balance(trials):
+    return trials.balance()

@@ -20,6 +20,7 @@ NAMED = (
         plots.plot_effort_calendar,
         plots.plot_allocation,
         plots.plot_money,
+        plots.plot_balance,
     ),
 )
 

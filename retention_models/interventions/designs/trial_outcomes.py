@@ -3,7 +3,8 @@
 Those who join later are censored then. What others did counts so much more, by the chance that they had not joined by
 then: 1 / prod(1 - chance) over the occasions in between (Robins & Finkelstein 2000, Biometrics 56, 779-788). At other
 times nobody can join. What those who joined would still have done is expected by a regression, which lowers the error
-and moves nothing where the chances are right (augmented weighting: Robins, Rotnitzky & Zhao 1994).
+and moves nothing where the chances are right (augmented weighting: Robins, Rotnitzky & Zhao 1994). So is what follows
+once nearly all who are alike have joined.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.designs.trial_histories import Series
 from retention_models.interventions.designs.trial_rows import NEVER, Occasions
 
+HEAVIEST = 10.0  # weight of one customer, from which on what follows is expected instead of counted
 CHUNK = 1 << 18  # pairs of a row and an event at once
 
 
@@ -135,22 +137,37 @@ class Censoring(Presentation):
         found, slopes = np.zeros(len(place)), np.zeros((len(place), self.slope.shape[1] if with_slopes else 0))
         for row, event in _pairs(begin, end):
             before = occasions.series.before(series.customer[event], series.time[event])
+            if expected is not None:
+                counted = self._weight(place[row], before) <= HEAVIEST
+                row, event, before = row[counted], event[counted], before[counted]
             value = series.amount[event] if measure.what == "money" else np.ones(len(event))
             self._add(found, slopes, place, row, before, value)
         if measure.what == "none":
             return 1.0 - found, -slopes
         if expected is not None:
-            rate = np.maximum(self.matrix @ expected, 0.0)
-            begin, end = occasions.series.between(customer, time, np.minimum(time + measure.last, joined))
-            for row, event in _pairs(begin, end):
-                left = 1 - (occasions.series.time[event] - time[row]) / measure.last
-                joins = occasions.series.time[event] == joined[row]
-                share = np.where(joins, 1.0, -self.odds[event])
-                own = np.where(joins, 0.0, -self.odds[event])[:, None] * self.slope[event]
-                self._add(
-                    found, slopes, place, row, event, rate[event] * left * share, (rate[event] * left)[:, None] * own
-                )
+            self._augment(found, slopes, measure, place, expected)
         return found, slopes
+
+    def _augment(
+        self, found: Array, slopes: Array, measure: Measure, place: NDArray[np.int64], expected: Array
+    ) -> None:
+        """Add what those who joined, or count too heavily, would still have done, less what others stand for."""
+        occasions, rate = self.occasions, np.maximum(self.matrix @ expected, 0.0)
+        customer, time = occasions.series.customer[place], occasions.series.time[place]
+        joined = np.where(occasions.joined[customer] > time, occasions.joined[customer], NEVER)
+        begin, end = occasions.series.between(customer, time, np.minimum(time + measure.last, joined))
+        for row, event in _pairs(begin, end):
+            counted = self._weight(place[row], event) <= HEAVIEST
+            row, event = row[counted], event[counted]
+            left = rate[event] * (1 - (occasions.series.time[event] - time[row]) / measure.last)
+            ends = (occasions.series.time[event] == joined[row]) | (self._weight(place[row], event + 1) > HEAVIEST)
+            share = np.where(ends, 1.0, -self.odds[event])
+            own = (np.where(ends, 0.0, -self.odds[event]) * left)[:, None] * self.slope[event]
+            self._add(found, slopes, place, row, event, left * share, own)
+
+    def _weight(self, place: NDArray[np.int64], before: NDArray[np.intp]) -> Array:
+        """What counts for a customer who had not joined between an occasion and another: 1 / the chance of it."""
+        return np.asarray(np.exp(self.passed[before] - self.passed[place + 1]))
 
     def _add(
         self,
@@ -163,7 +180,9 @@ class Censoring(Presentation):
         own: Array | None = None,
     ) -> None:
         """Add values of rows, weighted by the chance not to have joined before; ``own`` are their derivatives."""
-        weight = np.exp(self.passed[before] - self.passed[place[row] + 1])
+        if not len(row):
+            return
+        weight = self._weight(place[row], before)
         first, number = int(row[0]), int(row[-1]) + 1
         here = slice(first, number)
         found[here] += np.bincount(row - first, weight * value, number - first)
