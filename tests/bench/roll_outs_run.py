@@ -1,4 +1,7 @@
-"""The part of the benchmark on roll-outs: effects with bands against diff-diff, and panels against SQL by hand."""
+"""The part of the benchmark on roll-outs: effects with bands against diff-diff, and panels against SQL by hand.
+
+Both sides of the effects take one thread.
+"""
 
 import subprocess
 import sys
@@ -21,13 +24,13 @@ def print_roll_outs(measure, folder, diff_diff):
     subprocess.run([sys.executable, str(HERE / "roll_outs.py"), "make", str(folder)], check=True)
     print(f"\n{'roll-outs':70} {'ours':>9} {'theirs':>9} {'faster':>8} {'hoped':>7} {'memory':>10}  results")
     for what, task, data, other, is_peer, hoped in TASKS:
-        ours = measure(sys.executable, "roll_outs.py", task, folder, data)
+        ours = measure(sys.executable, "roll_outs.py", task, folder, data, one_thread=is_peer)
         line = f"{what:70} {ours['seconds']:8.3f}s"
         if other is None:
             print(f"{line} {'':26} {ours['megabytes']:7.0f} MB  {ours['result']:.6g}", flush=True)
             continue
         script, python = ("roll_outs_peer.py", diff_diff) if is_peer else ("roll_outs.py", sys.executable)
-        theirs = measure(python, script, other, folder, data)
+        theirs = measure(python, script, other, folder, data, one_thread=is_peer)
         ratio = theirs["seconds"] / ours["seconds"]
         print(
             f"{line} {theirs['seconds']:8.3f}s {ratio:7.1f}x {hoped:6.1f}x {ours['megabytes']:7.0f} MB  "

@@ -7,6 +7,7 @@ not count) and its peak memory, so a ratio compares like with like on this machi
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -63,14 +64,16 @@ EXPERIMENTS = [
 ]
 
 
-def measure(python, script, task, folder, data, *, patience=None):
+def measure(python, script, task, folder, data, *, patience=None, one_thread=False):
     """Seconds, peak megabytes and a number to compare, of one task in a process of its own.
 
-    None where it is not done after ``patience`` seconds.
+    None where it is not done after ``patience`` seconds. With ``one_thread``, linear algebra takes one: on a busy
+    machine its threads wait for each other.
     """
+    environment = os.environ | ({"OPENBLAS_NUM_THREADS": "1"} if one_thread else {})
     command = [python, "-W", "ignore", str(HERE / script), task, str(folder), data]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=patience)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=patience, env=environment)
     except subprocess.TimeoutExpired:
         return None
     if done.returncode:

@@ -9,7 +9,8 @@
 - ``contracts``: share retained, time retained, and their value
 - ``encouragement``: the effect of an offer received, where only the offer was random
 - ``staggered``: ``difference_in_differences``: units that got a programme one after the other
-- ``roll_out``: its result, ``RollOut``; ``roll_out_money``: gain, costs and cost per additional buyer
+- ``roll_out``: its result, ``RollOut``; ``roll_out_tables``: effects by period and cohort
+- ``roll_out_money``: gain, costs and cost per additional buyer of a roll-out
 - ``roll_out_covariates``: what was known of its units before the first launch
 - ``roll_out_launches``: when each unit got the programme; ``roll_out_panel``: its panel
 - ``group_time``: effects of cohorts by period

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,11 +37,11 @@ from retention_models.interventions.designs.roll_out_money import (
     per_additional,
 )
 from retention_models.interventions.designs.roll_out_panel import Panel
+from retention_models.interventions.designs.roll_out_tables import average_rows, event_table, two_way_table
 from retention_models.interventions.effects.assignment import AssignedBy
 from retention_models.interventions.effects.derived_laws import Linear
 from retention_models.interventions.effects.effect import Effect
 from retention_models.interventions.effects.full_scale import require_full_scale
-from retention_models.interventions.effects.simultaneous_band import band_ends
 from retention_models.value.terms import Terms
 
 CUSTOMERS = {"retained_share": "customers retained", "churn": "customers lost"}  # what a share counts
@@ -136,21 +135,7 @@ class RollOut(Presentation):
             ``estimate, std_error, lower, upper`` by the jackknife, and ``band_lower, band_upper``. The base period is 0
             by construction and is left out. Without a known variance, errors and ends are missing.
         """
-        parts = self._averages.event_bins(bins)
-        means, covariance = self._averages.of_bins(parts)
-        variances = np.diag(covariance)
-        known = np.flatnonzero(np.isfinite(variances))
-        laws = [self._averages.law_of(means[place], variances[place]) for place in known]
-        ends = np.full((len(parts), 5), np.nan)
-        if len(known):
-            own, rng = covariance[np.ix_(known, known)], np.random.default_rng(self._averages.seed)
-            ends[known, 0] = [law.std_error for law in laws]
-            ends[known, 1:3] = [law.interval(self.level) for law in laws]
-            ends[known, 3:] = band_ends(laws, own, self.level, rng)
-        index = pd.Index([int(part[0]) for part in parts], name="since")
-        table = pd.DataFrame({"last": [int(part[-1]) for part in parts], "estimate": means}, index=index)
-        numbers = ["std_error", "lower", "upper", "band_lower", "band_upper"]
-        table = table.join(pd.DataFrame(ends, index, numbers).astype("Float64"))
+        table = event_table(self._averages, bins, self.level)
         table.attrs["unit"] = self.unit
         return table
 
@@ -166,7 +151,7 @@ class RollOut(Presentation):
         group_time = self._averages.group_time
         starts = group_time.starts[group_time.treated]
         index = pd.Index(self.panel.periods[starts], name="first_treated")
-        found = self._rows("group", index)
+        found = average_rows(self._averages, "group", index, self.level)
         units = pd.Series([int((self.panel.first == start).sum()) for start in starts], index)
         found.insert(0, "units", units[found.index])
         return found
@@ -179,19 +164,7 @@ class RollOut(Presentation):
         pandas.DataFrame
             Indexed by ``period``: ``estimate, std_error, lower, upper`` by the jackknife.
         """
-        return self._rows("calendar", pd.Index(self.panel.periods, name="period"))
-
-    def _rows(self, kind: str, index: pd.Index) -> pd.DataFrame:
-        """Averages of a kind with their errors; those that are not known are left out."""
-        averages, place = self._averages, self._averages.places[kind]
-        estimate, variance = averages.stacked[place], np.diag(averages.covariance)[place]
-        known = np.isfinite(estimate)
-        rows = []
-        for mean, own in zip(estimate[known], variance[known], strict=True):
-            ends = averages.law_of(mean, own).interval(self.level) if math.isfinite(own) else (math.nan, math.nan)
-            rows.append((mean, math.sqrt(own), *ends))
-        table = pd.DataFrame(rows, columns=["estimate", "std_error", "lower", "upper"], index=index[known])
-        return table.astype("Float64")
+        return average_rows(self._averages, "calendar", pd.Index(self.panel.periods, name="period"), self.level)
 
     def levels(self) -> pd.DataFrame:
         """The simple average in levels of the outcome, as a share of its mean, beside the one that decides.
@@ -223,19 +196,7 @@ class RollOut(Presentation):
         Goodman-Bacon (2021); de Chaisemartin & D'Haultfoeuille (2020). The weight of a cell is its treatment net of
         unit and period effects, over the sum of these in treated cells.
         """
-        group_time = self._averages.group_time
-        treated = 1.0 * (np.arange(group_time.periods) >= group_time.first[:, None])
-        weight = group_time.weights / group_time.weights.sum()
-        net = treated - treated.mean(axis=1, keepdims=True) - weight @ treated + float(weight @ treated.mean(axis=1))
-        net *= weight[:, None]
-        total = float((net * treated).sum())
-        share = net[treated > 0] / total
-        row = {
-            "estimate": float((net * group_time.values).sum() / total),
-            "negative_cells": float((share < 0).mean()),
-            "negative_weight": float(share[share < 0].sum()),
-        }
-        return pd.DataFrame([row], index=pd.Index(["two-way fixed effects"], name="method"))
+        return two_way_table(self._averages.group_time)
 
     @property
     def checks(self) -> tuple[Check, ...]:

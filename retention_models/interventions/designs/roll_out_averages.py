@@ -49,7 +49,8 @@ class Averages(Presentation):
         sizes = np.bincount(group_time.cohort)[group_time.treated]
         if min(treated, untreated) < FEW:
             return cls(group_time, "randomisation", seed)
-        few = len(group_time.first) < MANY or sizes.min() < SMALL_COHORT
+        units, many = len(group_time.first), MANY if group_time.covariates is None else MOST_LEFT_OUT + 1
+        few = units < many or sizes.min() < SMALL_COHORT
         return cls(group_time, "jackknife" if few else "influence", seed)
 
     @property

@@ -106,12 +106,13 @@ def difference_in_differences(
     its launch. Units that were treated before the panel begins are left out and counted.
 
     With covariates, units need only move alike where these are equal (their outcome regression, linear in the
-    covariates and weighted like the units). Errors count the regression: it is computed again without each unit, and
-    is part of the influence. Comparisons with no more untreated units than coefficients are left out and counted.
+    covariates and weighted like the units). Comparisons with no more untreated units than coefficients are left out and
+    counted. Errors count the regression, which is computed again without each unit or is part of its influence.
 
-    With at least 50 units and 5 in each cohort, errors follow from the influence of each unit, otherwise from leaving
-    out each unit in turn (jackknife, N - 1 degrees of freedom). With fewer than 6 treated or untreated units, the
-    interval is that of other assignments of the launches (randomisation inference for a constant effect).
+    With at least 50 units (more than 400 with covariates) and 5 in each cohort, errors follow from the influence of
+    each unit, otherwise from leaving out each unit in turn (jackknife, N - 1 degrees of freedom). With fewer than 6
+    treated or untreated units, the interval is that of other assignments of the launches (randomisation inference for
+    a constant effect).
 
     Examples
     --------

@@ -15,7 +15,7 @@ from retention_models.core.arguments import check_choice, require_texts, require
 from retention_models.core.dates import read_day
 from retention_models.tables.engines import open_table
 from retention_models.tables.files import is_path, is_text_file, naming
-from retention_models.tables.frames import as_lazy, collect, move_to_engine, on_engine
+from retention_models.tables.frames import as_lazy, collect, count_distinct, move_to_engine, on_engine
 
 Period = Literal["D", "W", "M", "Q"]
 CALENDAR: dict[str, str] = {"D": "D", "W": "W-SUN", "M": "M", "Q": "Q"}  # as pandas calls calendar periods
@@ -118,7 +118,7 @@ def event_panel(
         keep = is_path(log) and is_text_file(log)
         rows = on_engine(open_table(log, columns, kinds, where="the log", keep=keep).to_native())
     rows = rows.with_columns(nw.col("unit").fill_null(UNKNOWN), nw.col("date").dt.truncate("1d"))
-    days = collect(rows.select("date").unique()).sort_values("date", ignore_index=True)
+    days = count_distinct(rows, ["date"], orders=nw.len())[["date"]].sort_values("date", ignore_index=True)
     starts = _complete_periods(days["date"].iloc[0], days["date"].iloc[-1], period)
     calendar = days["date"].dt.to_period(CALENDAR[period])
     days["period"], days["place"] = calendar.dt.start_time, _places(calendar, starts[0].to_period(CALENDAR[period]))

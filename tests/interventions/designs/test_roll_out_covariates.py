@@ -118,7 +118,8 @@ def worlds(n, first, rng, count, effect=0.5, periods=16):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("n", "treated", "inference"), [(20, 12, "jackknife"), (120, 60, "influence"), (24, 3, "randomisation")]
+    ("n", "treated", "inference"),
+    [(20, 12, "jackknife"), (120, 60, "jackknife"), (420, 180, "influence"), (24, 3, "randomisation")],
 )
 def test_intervals_hold_the_effect_where_trends_depend_on_a_covariate(n, treated, inference):
     first = np.full(n, 16)

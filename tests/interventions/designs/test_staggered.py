@@ -261,6 +261,17 @@ def test_costs_of_a_programme_are_lines_that_add_up(costly):
     assert (table["amount"] <= table["upper"]).all()
 
 
+def test_the_register_counts_what_is_left_after_all_costs(costly):
+    efforts = pd.DataFrame({"effort": ["club"], "kind": ["loyalty programme"], "reach": [40]})
+    spent = {"running_cost": 0.5, "discounts": "discounts", "rewards": "rewards"}
+    scale = {"intervention": "club", "reach": 40, "periods_a_year": 52, "time_unit": "W"}
+    row = costly.effect(rm.Terms(price=30.0, currency="EUR"), **spent, **scale)
+    register = rm.read_register(efforts, as_of="2026-01-31", currency="EUR").add(row, data="stores")
+    evidence = register.evidence.iloc[0]
+    assert evidence["annual_value"] == pytest.approx(40 * 52 * (30 * row.estimate - 5.2))
+    assert (evidence["effort"], evidence["state"]) == ("club", "proven")
+
+
 def test_the_cost_of_an_additional_order_is_the_cost_over_the_effect(costly):
     spent = {"discounts": "discounts", "rewards": "rewards"}
     cost, row = costly.cost_per_additional(currency="EUR", **spent), costly.effect()
@@ -354,7 +365,7 @@ DESIGNS = {
 @pytest.mark.parametrize("name", DESIGNS)
 def test_intervals_hold_the_effect_as_often_as_they_say(name):
     first, low, high = DESIGNS[name]
-    rng, held, worlds = np.random.default_rng(4), 0, 300
+    rng, held, worlds = np.random.default_rng(4), 0, 1_000
     for seed in range(worlds):
         law = Averages.of(GroupTime(simulated(rng, first, effect=0.5), np.ones(len(first)), first), seed).law
         lower, upper = law.interval(0.95)
