@@ -318,6 +318,66 @@ def trials_series(log):
     return Series.of(np.zeros(len(log), dtype=np.int64), days)
 
 
+@pytest.fixture(scope="module")
+def subscribers():
+    """Subscribers who adopt self-service by choice, which halves their churn."""
+    rules = rm.scenario.Rules(adoption=0.03, self_service=0.5, win_back=0.0)
+    return rm.scenario.subscriptions(2, customers=6_000, rules=rules)
+
+
+def adopted(business, outcome, horizon=6, **stated):
+    spells = rm.read_contracts(
+        business.contracts, sampling="acquisition", observation_end=business.observation_end, covariates=["plan"]
+    )
+    terms = rm.Terms(horizon=horizon, time_unit="M", price=9.0, currency="EUR")
+    return rm.target_trials(spells, business.self_service, kind="self_service", outcome=outcome, terms=terms, **stated)
+
+
+@pytest.mark.parametrize("outcome", ["retained", "churned", "time"])
+def test_with_contracts_each_month_is_a_time_zero(subscribers, outcome):
+    found = adopted(subscribers, outcome)
+    truth = subscribers.adoption_truth
+    known = {"retained": truth.loc[6], "churned": -truth.loc[6], "time": truth.loc[1:6].sum()}[outcome]
+    for estimand, row in found.overall().iterrows():
+        assert abs(row["estimate"] - known[estimand]) < 3 * row["std_error"]
+    if outcome == "time":
+        assert found.naive()["difference"].iloc[0] > 5 * known["as_joined"]
+        assert found.effect().value == pytest.approx(9 * found.effect().estimate)
+        assert found.effect().unit == "months per customer"
+    assert list(found.by_order_number().index) == ["all"]
+    assert found.joins + sum(found.left_out.values()) == len(subscribers.self_service)
+    last = found.curves().iloc[-1]
+    if outcome != "time":
+        assert last["difference"] == pytest.approx(found.overall().loc["as_joined", "estimate"])
+
+
+def test_contracts_take_months_and_a_kind_of_contact_that_is_not_touched(subscribers):
+    with pytest.raises(ValueError, match="time_unit of the horizon must be 'M' here; got 'W'"):
+        rm.target_trials(
+            rm.read_contracts(
+                subscribers.contracts, sampling="acquisition", observation_end=subscribers.observation_end
+            ),
+            subscribers.self_service,
+            kind="self_service",
+            terms=rm.Terms(horizon=6, time_unit="W"),
+        )
+    calls = subscribers.contracts[["customer_id", "start"]].rename(columns={"start": "date"})
+    calls = calls.assign(date=calls["date"] + pd.Timedelta(200, "D"), kind="call")
+    both = replace(subscribers, self_service=pd.concat([subscribers.self_service, calls]))
+    check = next(
+        each for each in adopted(both, "retained", unaffected="call").checks if each.name == "Unaffected outcome"
+    )
+    assert "What it cannot touch changed by" in check.detail
+
+
+def test_those_who_adopt_after_leaving_are_counted(subscribers):
+    gone = subscribers.contracts.dropna(subset="end").head(9)
+    late = pd.DataFrame({"customer_id": gone["customer_id"], "date": gone["end"] + pd.Timedelta(70, "D")})
+    known = subscribers.self_service[~subscribers.self_service["customer_id"].isin(gone["customer_id"])]
+    found = adopted(replace(subscribers, self_service=pd.concat([known, late.assign(kind="self_service")])), "retained")
+    assert found.left_out["joined without a contract"] >= 9
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("customers", "lowest"), [(3_000, 0.92), (10_000, 0.93)])
 def test_intervals_as_joined_hold_the_truth(customers, lowest):
