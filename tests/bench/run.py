@@ -16,6 +16,7 @@ from pathlib import Path
 import efforts
 from contracts_run import print_contracts
 from roll_outs_run import print_roll_outs
+from trials import print_trials
 
 HERE = Path(__file__).parent
 
@@ -133,6 +134,7 @@ def main(peer, diff_diff):
         print(measure(sys.executable, "ours.py", "curve", folder, "customers_1m")["text"])
         print_contracts(measure, folder, peer)
         print_roll_outs(measure, folder, diff_diff)
+        print_trials(measure, folder)
         efforts.main()
 
 
