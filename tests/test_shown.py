@@ -188,7 +188,9 @@ def of_tests():
     joined = rm.target_trials(
         club.transactions, club.joins, kind="membership", terms=rm.Terms(horizon=4, time_unit="W")
     )
-    adjusted = nuisance_of(joined._compared(joined._rows, joined._main_design, "as_joined"), "treated")
+    adjusted = nuisance_of(
+        joined._comparison.compared(joined._comparison.rows, joined._comparison.main_design, "as_joined"), "treated"
+    )
     of_efforts = [
         rm.read_contacts(stores.transactions.assign(kind="visit")),
         rolled._averages,
@@ -198,16 +200,17 @@ def of_tests():
         rolled.panel,
         business,
         joined,
-        joined._log,
-        joined._log.known,
-        joined._log.events,
-        joined._occasions,
-        joined._rows,
-        joined._measures["orders"],
-        joined._main_design,
-        joined._censoring,
-        joined._compared(joined._rows, joined._main_design, "as_joined"),
-        joined._found("as_joined"),
+        joined._comparison,
+        joined._comparison.log,
+        joined._comparison.log.known,
+        joined._comparison.log.events,
+        joined._comparison.occasions,
+        joined._comparison.rows,
+        joined._comparison.measures["orders"],
+        joined._comparison.main_design,
+        joined._comparison.censoring,
+        joined._comparison.compared(joined._comparison.rows, joined._comparison.main_design, "as_joined"),
+        joined._comparison.found("as_joined"),
         adjusted.propensity,
         club,
         register,

@@ -85,18 +85,12 @@ def trials_answer(
         actions=tuple(dict.fromkeys([*actions, *remedies]))[:3],
         sureness=(
             "Customers chose for themselves. The comparison is honest only if all that moved them is in the log.",
-            _hidden(trials),
+            next(check.detail for check in trials.checks if check.name == "Hidden cause"),
             f"The {100 * trials.level:g} % interval counts the estimated chances to join, and repeated customers.",
         ),
         checks=trials.checks,
         facts=dict(facts or trials_facts(trials)),
     )
-
-
-def _hidden(trials: Trials) -> str:
-    """What would explain the effect away."""
-    found = next(check for check in trials.checks if check.name == "Hidden cause")
-    return found.detail.split(". ")[0].rstrip(".") + "."
 
 
 def _decision(effect: Effect, currency: str) -> tuple[str, list[str]]:

@@ -7,7 +7,7 @@ import retention_models as rm
 from retention_models.narrative import trials_answer, trials_facts
 
 
-def found(seed=5, unaffected=True, customers=8_000, **effect):
+def found(seed=5, unaffected=True, customers=5_000, **effect):
     shop = rm.scenario.club(seed, customers=customers, **effect)
     own, other = (shop.transactions[shop.transactions["category"] == name] for name in ("own", "other"))
     contacts = rm.read_contacts(shop.contacts, value="value")
@@ -31,7 +31,7 @@ def headline(trials, **stated):
     assert len(answer.headline.split()) <= 25
     assert 3 <= len(answer.figures) <= 5
     assert 1 <= len(answer.actions) <= 3
-    assert all(len(action.split()) <= 35 for action in (*answer.actions, *answer.sureness))
+    assert all(len(text.split()) <= 50 for text in (*answer.actions, *answer.sureness))
     return answer.headline
 
 

@@ -18,6 +18,7 @@
 - ``roll_out_averages``: averages of these with their laws; ``few_units``: what chance does with few units
 - ``roll_out_checks``: whether a roll-out may decide
 - ``trials``: ``target_trials``: those who joined, against others alike; ``trial_effects``: what it returns
+- ``trial_comparison``: who is compared, by what, and the adjusted differences
 - ``trial_log``: the logs behind it; ``trial_histories``: what was known of customers, and what followed
 - ``trial_rows``: occasions to join, and the sample; ``trial_outcomes``: as it went, and without ever joining
 - ``trial_checks``: what such a comparison rests on

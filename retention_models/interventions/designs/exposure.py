@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.arguments import check_choice, require_level, require_number, require_texts, require_whole
+from retention_models.core.arrays import RNGLike
 from retention_models.core.check import Check
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.designs.adjustment import (
@@ -66,7 +67,7 @@ def treatment_effect(
     cost: float = 0.0,
     assigned_by: AssignedBy = NOT_STATED,
     level: float = 0.95,
-    rng: int = 0,
+    rng: RNGLike = 0,
 ) -> list[Effect]:
     """The effect of an exposure at one date, adjusted for what was known before; one effect an outcome.
 
@@ -103,7 +104,7 @@ def treatment_effect(
     level
         Level of intervals, 0.95 by default.
     rng
-        Seed of the parts. By default 0.
+        Source of the parts: a seed, 0 by default, a numpy Generator, or None for a new one.
 
     Returns
     -------
@@ -136,7 +137,7 @@ def treatment_effect(
     >>> shared = {"treatment": "letter", "outcomes": "spend", "covariates": ["before"], "assigned_by": "rule"}
     >>> (effect,) = rm.treatment_effect(rows, **shared)
     >>> round(effect.estimate, 1), round(effect.lower, 1), round(effect.upper, 1), effect.design
-    (4.9, 4.2, 5.7, 'observational')
+    (4.9, 4.1, 5.6, 'observational')
     """
     require_assigned_by(assigned_by)
     require_level(level)
@@ -153,7 +154,8 @@ def treatment_effect(
         raise ValueError("a ratio of sums cannot be adjusted by row; give its numerator as the outcome")
     columns = [each.column for each in measured]
     table = _read(rows, treatment, columns, covariates, cluster)
-    drawn: dict[str, Any] = {"folds": folds, "learner": learner, "regressor": regressor, "rng": rng}
+    drawn: dict[str, Any] = {"folds": folds, "learner": learner, "regressor": regressor}
+    drawn["rng"] = int(np.random.default_rng(rng).integers(2**31))
     compared = _compared(table, treatment, columns, covariates, cluster)
     chance = _nuisance(compared, target, **drawn).chance
     kept = ((chance <= 1 - trim) | (target == "overlap")) & ((chance >= trim) | (target != "all"))

@@ -13,7 +13,7 @@ from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.core.formatting import counted, three_digits, with_interval
 from retention_models.interventions.designs.adjustment import Adjusted, Target
-from retention_models.interventions.designs.trial_rows import Occasions
+from retention_models.interventions.designs.trial_rows import EARLY, Occasions
 from retention_models.interventions.effects.laws import StudentT
 from retention_models.interventions.effects.sensitivity import e_value
 
@@ -60,11 +60,12 @@ def check_anchor(occasions: Occasions, in_weeks: bool) -> Check:
     return Check(name, share <= ANCHORED, share, ANCHORED, "share of joins", detail, remedy)
 
 
-def check_joins(joins: int, left_out: Mapping[str, int]) -> Check:
-    """How many joins are not compared, and why."""
+def check_joins(joins: int, left_out: Mapping[str, int], early: int) -> Check:
+    """How many joins are not compared, and why; ``early`` ones are dated before the first order."""
     left = sum(count for reason, count in left_out.items() if reason != REPEATED)
     share = left / (left + joins)
     detail = f"{joins:,} joins are compared." + (f" Left out: {counted(left_out)}." if left_out else "")
+    detail += f" {early:,} are dated up to {EARLY} days before the first order, and count with it." if early else ""
     remedy = "The effect is that on the joins that are compared; say so, or use a longer log."
     return Check("Joins compared", share <= MISSED, share, MISSED, "share of joins", detail, remedy, decides=False)
 

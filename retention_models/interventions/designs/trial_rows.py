@@ -19,7 +19,6 @@ from retention_models.interventions.designs.trial_histories import Series
 NEVER = 1 << 22  # a time beyond any log
 EARLY = 7  # days before the first order that a join may date from
 LATER = 3  # order number of the third order and all after it
-JOINED_EARLY = f"joined up to {EARLY} days before the first order, counted with it"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

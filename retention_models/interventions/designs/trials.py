@@ -12,10 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.core.arguments import check_choice, require_level, require_texts, require_whole
+from retention_models.core.arrays import RNGLike
 from retention_models.core.formatting import counted
 from retention_models.interventions.designs.adjustment import Adjusted
 from retention_models.interventions.designs.trial_checks import FEW_OTHERS, HEAVY
-from retention_models.interventions.designs.trial_effects import CONTRACTS, SETTLED, SHOP, Trials
+from retention_models.interventions.designs.trial_comparison import SETTLED, Comparison
+from retention_models.interventions.designs.trial_effects import CONTRACTS, SHOP, Trials
 from retention_models.interventions.designs.trial_histories import WEEK, Series
 from retention_models.interventions.designs.trial_log import (
     CALENDAR,
@@ -51,7 +53,7 @@ def target_trials(
     learner: Any = None,
     folds: int = 5,
     level: float = 0.95,
-    rng: int = 0,
+    rng: RNGLike = 0,
 ) -> Trials:
     """What joining changed for those who chose to join, by a sequence of trials.
 
@@ -104,7 +106,7 @@ def target_trials(
     level
         Level of intervals, 0.95 by default.
     rng
-        Seed of the sample. By default 0.
+        Source of the sample: a seed, 0 by default, a numpy Generator, or None for a new one.
 
     Returns
     -------
@@ -126,17 +128,18 @@ def target_trials(
     Examples
     --------
     >>> import retention_models as rm
-    >>> shop = rm.scenario.club(1, customers=4_000)
+    >>> shop = rm.scenario.club(1, customers=6_000, gain=0.3)
     >>> found = rm.target_trials(shop.transactions, shop.joins, kind="membership")
     >>> found.overall()[["joins", "estimate", "lower", "upper"]].round(2)
                   joins  estimate  lower  upper
     estimand
-    as_joined      1021      0.20  -0.04   0.45
-    never_joined   1021      0.36   0.04   0.69
+    as_joined      1570      0.58   0.38   0.78
+    never_joined   1570      0.82   0.55   1.08
     """
     require_level(level)
     require_whole("others_per_join", others_per_join, 1)
     require_whole("folds", folds, 2)
+    seed = int(np.random.default_rng(rng).integers(2**31))
     contracts = isinstance(log, Spells)
     given = [rewards] if isinstance(rewards, str) else list(rewards)
     if given:
@@ -156,34 +159,27 @@ def target_trials(
         read = read_shop(log, contacts, kind, every=every or "W", anchor=anchor, **parts)
     if outcome == "amount" and not read.known.has_amount:
         raise ValueError("the log has no amounts, which the outcome 'amount' needs")
-    occasions = _occasions(read, anchor, every or "W", last, contracts, rng)
-    rows = sample_rows(occasions, SETTLED, others_per_join, np.random.default_rng(rng))
+    occasions = _occasions(read, anchor, every or "W", last, contracts, seed)
+    rows = sample_rows(occasions, SETTLED, others_per_join, np.random.default_rng(seed))
     if rows.joined.sum() < 2 or (~rows.joined).sum() < 2:
         raise ValueError(_nobody(occasions, rows, kind))
-    names = _features(read, features)
-    measures = _measures(read, outcome, outcomes[outcome], last)
-    chosen = Trials(
-        kind=kind,
+    comparison = Comparison(
+        log=read,
+        occasions=occasions,
+        rows=rows,
         outcome=outcome,
-        horizon=horizon,
-        time_unit=time_unit,
-        terms=terms,
-        features=names,
+        measures=_measures(read, outcome, outcomes[outcome], last),
+        features=_features(read, features),
         target=target or "treated",
-        level=level,
-        _log=read,
-        _occasions=occasions,
-        _rows=rows,
-        _measures=measures,
-        _per_joiner=others_per_join,
-        _seed=rng,
-        _learner=learner,
-        _folds=folds,
+        others_per_join=others_per_join,
+        seed=seed,
+        learner=learner,
+        folds=folds,
     )
-    _require_known(chosen)
-    if target is None and _is_heavy(chosen._found("as_joined")):
-        return replace(chosen, target="overlap")
-    return chosen
+    _require_known(comparison)
+    if target is None and _is_heavy(comparison.found("as_joined")):
+        comparison = replace(comparison, target="overlap")
+    return Trials(kind, outcome, horizon, time_unit, terms, level, comparison)
 
 
 def _horizon(terms: Terms | None, contracts: bool) -> tuple[float, str, int]:
@@ -276,17 +272,17 @@ def _measures(read: TrialLog, outcome: str, what: str, last: int) -> dict[str, M
     return found if read.rewards is None else found | {"rewards": Measure(read.rewards, -1, last, "money")}
 
 
-def _require_known(trials: Trials) -> None:
+def _require_known(comparison: Comparison) -> None:
     """An error where a dated attribute was not known before some time zero."""
-    table = trials._table(trials._rows)
+    table = comparison.table(comparison.rows)
     for name in table:
         unknown = table[name].isna().to_numpy()
         if unknown.any():
-            customer, time = (values[unknown][0] for values in trials._who(trials._rows.place))
-            day = "" if not trials._log.in_weeks else f" on {(ORIGIN + pd.Timedelta(int(time), 'D')).date()}"
+            customer, time = (values[unknown][0] for values in comparison.who(comparison.rows.place))
+            day = "" if not comparison.log.in_weeks else f" on {(ORIGIN + pd.Timedelta(int(time), 'D')).date()}"
             raise ValueError(
                 f"{name} is not known before time zero in {int(unknown.sum()):,} of {len(table):,} rows (first: "
-                f"customer {trials._log.customers[customer]}{day}); give earlier rows, or leave it out of features"
+                f"customer {comparison.log.customers[customer]}{day}); give earlier rows, or leave it out of features"
             )
 
 
