@@ -130,13 +130,15 @@ class Comparison(Presentation):
         slopes = None
         if estimand == "never_joined":
             slopes = {}
-            expected = _others_regression(rows, design, y)
+            others, with_slopes = rows.place[~rows.joined], measures is None
             for column, each in enumerate(parts):
-                counted_up = each.what in ("number", "money") and each.series is self.log.events
-                own = expected[:, column] if counted_up else None
-                y[~rows.joined, column], moved = self.censoring.never_joined(
-                    each, rows.place[~rows.joined], own, with_slopes=measures is None
-                )
+                expected = None
+                if each.what in ("number", "money") and each.series is self.log.events:
+                    expected = _others_regression(rows, design, y[~rows.joined, column])  # some of whom join later
+                    never, _ = self.censoring.never_joined(each, others, expected, with_slopes=False)
+                    expected = _others_regression(rows, design, never)
+                never, moved = self.censoring.never_joined(each, others, expected, with_slopes=with_slopes)
+                y[~rows.joined, column] = never
                 if moved.size:
                     slopes[column] = np.zeros((len(y), design.matrix.shape[1]))
                     slopes[column][~rows.joined] = moved
@@ -220,7 +222,7 @@ def _shaped(table: pd.DataFrame, forms: Mapping[str, tuple[bool, ...]]) -> pd.Da
 
 
 def _others_regression(rows: TrialRows, design: Design, y: Array) -> Array:
-    """Coefficients of the outcomes of those who did not join, shape (coefficients, k)."""
+    """Coefficients of an outcome of those who did not join, shape (coefficients,)."""
     others = ~rows.joined
     weighted = design.matrix[others] * rows.weight[others, None]
-    return np.asarray(np.linalg.lstsq(weighted.T @ design.matrix[others], weighted.T @ y[others], rcond=None)[0])
+    return np.asarray(np.linalg.lstsq(weighted.T @ design.matrix[others], weighted.T @ y, rcond=None)[0])
