@@ -11,6 +11,7 @@ import pandas as pd
 from retention_models.core.dates import read_day
 from retention_models.logs.contacts.contact_log import Contacts, read_contacts
 from retention_models.logs.transactions.log import Transactions, read_transactions
+from retention_models.logs.transactions.purchases import purchases
 from retention_models.tables.frames import as_lazy, collect, count_distinct
 
 WINDOWS = (13, 26, 52)  # weeks
@@ -33,13 +34,13 @@ def customer_features(log: Any, contacts: Any = None, *, as_of: str | dt.date) -
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``customer_id``, one row a customer with an order before the day: ``orders``, ``tenure`` and
-        ``recency`` (weeks since the first and the last order), ``orders_13, orders_26, orders_52`` (in so many weeks
-        before the day), the same of ``amount`` where the log has one, and ``contacts_KIND`` (number of contacts of each
-        kind in the last 13 weeks). Where contacts have an ``until``, ``running_KIND`` is the number of those that began
-        before the day and had not ended by then, such as memberships, for each kind that ends at all. ``attrs`` holds
-        ``as_of`` and ``contacts_of_others`` (contacts before the day, of late, of customers without an order before
-        it).
+        Indexed by ``customer_id``, one row a customer with an order before the day: ``orders`` (days with an order, net
+        of the returns known by then), ``tenure`` and ``recency`` (weeks since the first and the last order),
+        ``orders_13, orders_26, orders_52`` (in so many weeks before the day), the same of ``amount`` where the log has
+        one, and ``contacts_KIND`` (number of contacts of each kind in the last 13 weeks). Where contacts have an
+        ``until``, ``running_KIND`` is the number of those that began before the day and had not ended by then, such as
+        memberships, for each kind that ends at all. ``attrs`` holds ``as_of`` and ``contacts_of_others`` (contacts
+        before the day, of late, of customers without an order before it).
 
     Raises
     ------
@@ -60,7 +61,8 @@ def customer_features(log: Any, contacts: Any = None, *, as_of: str | dt.date) -
     day = read_day("as_of", as_of)
     known = log if isinstance(log, Transactions) else read_transactions(log)
     start = dt.datetime.combine(day, dt.time())
-    rows = as_lazy(known.frame).filter(nw.col("date") < start)
+    rows = purchases(known, cut=day - dt.timedelta(days=1)).with_columns(date=nw.col("period").cast(nw.Datetime("us")))
+    rows = rows.filter(nw.col("date") < start)
     amounts = ["amount"] if known.has_amount else []
     counts: dict[str, Any] = {"orders": nw.len(), "first": nw.col("date").min(), "last": nw.col("date").max()}
     for weeks in WINDOWS:

@@ -80,17 +80,26 @@ def test_features_are_those_of_a_loop_over_the_rows(rows):
     touched = rows.assign(date=pd.to_datetime(rows["date"], format="%d.%m.%Y"))
     for customer, row in found.iterrows():
         own = log[(log["customer_id"] == customer) & (log["date"] < day)]
-        assert row["orders"] == len(own)
+        assert row["orders"] == own["date"].nunique()
         assert row["tenure"] == (day - own["date"].min()).days / 7
         assert row["recency"] == (day - own["date"].max()).days / 7
         for weeks in (13, 26, 52):
             inside = own[own["date"] >= day - pd.Timedelta(weeks=weeks)]
-            assert row[f"orders_{weeks}"] == len(inside)
+            assert row[f"orders_{weeks}"] == inside["date"].nunique()
             assert row[f"amount_{weeks}"] == pytest.approx(inside["amount"].sum())
         late = touched[(touched["customer_id"] == customer) & (touched["date"] < day)]
         late = late[late["date"] >= day - pd.Timedelta(weeks=13)]
         for kind in ("mail", "visit", "complaint"):
             assert row[f"contacts_{kind}"] == (late["kind"] == kind).sum()
+
+
+def test_a_return_counts_from_the_day_on_which_it_was_known():
+    days = ["2026-01-05", "2026-02-02", "2026-02-20", "2026-03-20"]
+    log = pd.DataFrame({"customer_id": 1, "date": days, "amount": [30.0, 20.0, -20.0, -30.0]})
+    read = rm.read_transactions(log, refunds="net")
+    found = [rm.logs.customer_features(read, as_of=day).loc[1] for day in ("2026-02-15", "2026-03-01")]
+    assert [row["orders"] for row in found] == [2, 1]
+    assert [row["amount_26"] for row in found] == [50.0, 30.0]
 
 
 @pytest.mark.parametrize("engine", [lambda f: f, pl.from_pandas, duckdb.from_df])
