@@ -122,3 +122,19 @@ def test_contracts_on_spark_are_compared_as_in_pandas(spark):
     plan = rm.Plan(assigned_by="random", control="none")
     tests = [contract_experiment(r, plan, arm="arm", time_unit="M") for r in (spark.createDataFrame(rows), rows)]
     same(*(retention_difference(test, horizon=6) for test in tests))
+
+
+def test_panels_features_and_trials_on_spark_are_those_of_pandas(spark):
+    shop = rm.scenario.club(2, customers=300, weeks=60, horizon_weeks=4)
+    log = shop.transactions[["customer_id", "date", "amount", "category"]]
+    joins = shop.joins
+    there, joined_there = spark.createDataFrame(log), spark.createDataFrame(joins)
+    counted = {"panel_unit": "category", "period": "M", "outcomes": ["orders", "buyers", "retained_share"]}
+    panels = [rm.interventions.event_panel(source, **counted) for source in (there, log)]
+    pd.testing.assert_frame_equal(*panels, check_dtype=False)
+    known = [rm.logs.customer_features(source, as_of="2024-10-01") for source in (there, log)]
+    pd.testing.assert_frame_equal(*known, check_dtype=False)
+    terms = rm.Terms(horizon=4, time_unit="W")
+    sources = ((there, joined_there), (log, joins))
+    found = [rm.target_trials(*source, kind="membership", terms=terms).overall() for source in sources]
+    pd.testing.assert_frame_equal(*found)
