@@ -41,6 +41,7 @@ def _check(options: Namespace, known: Known, *, named: bool) -> dict[str, str]:
     from retention_models.interventions.efforts.register_file import read_register
     from retention_models.logs.contacts.contact_log import read_contacts
     from retention_models.logs.transactions.log import read_transactions
+    from retention_models.tables.engines import column_names
     from retention_models.value.terms import Terms
 
     if options.purchases is None:
@@ -49,6 +50,14 @@ def _check(options: Namespace, known: Known, *, named: bool) -> dict[str, str]:
         read_register(options.register)
     columns = given(options, ("customer_id", "date"))
     log = read_transactions(options.purchases, **columns, amount=options.amount)
+    if options.kind is None and "kind" in column_names(options.joins, "the joins"):
+        raise ValueError("the joins have a column kind: say which kind is a join, kind=kind and joined=...")
+    if options.outcome == "amount" and options.amount is None:
+        raise ValueError("the outcome amount needs the column of the amount: amount=...")
+    if options.margin is not None and options.price is None and options.outcome != "amount":
+        raise ValueError(
+            "a margin makes money of amounts: state outcome=amount and amount=..., or a price of one order"
+        )
     contacts = read_contacts(options.joins, **columns, kind=options.kind, value=options.value)
     if options.unaffected is not None:
         read_transactions(options.unaffected, **columns, amount=None)

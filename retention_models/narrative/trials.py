@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from retention_models.core.dates import span_name
 from retention_models.core.formatting import three_digits
 from retention_models.interventions.designs.trial_effects import Trials
 from retention_models.interventions.effects.effect import Effect
@@ -38,7 +39,7 @@ def trials_facts(trials: Trials, *, name: str = "this log") -> dict[str, str]:
         By name: data, joined, compared joins, horizon.
     """
     left = sum(trials.left_out.values())
-    horizon = trials.effect().horizon_text
+    horizon = span_name(trials.horizon, trials.time_unit)
     return {
         "data": name,
         "joined": trials.kind,
@@ -77,7 +78,7 @@ def trials_answer(
         value, lower, upper = (_written(currency, amount) for amount in effect.priced)
         figures.append(KeyFigure("Value of a member", value, f"{lower} to {upper} in {effect.horizon_text}"))
     figures.append(KeyFigure("Joins compared", f"{trials.joins:,}", f"{sum(trials.left_out.values()):,} left out"))
-    headline, actions = _decision(effect, currency)
+    headline, actions = _decision(effect, currency, lower_is_better=trials.lower_is_better)
     remedies = [check.remedy for check in effect.checks if check.decides and not check.passed and check.remedy]
     return Answer(
         headline=headline,
@@ -93,7 +94,7 @@ def trials_answer(
     )
 
 
-def _decision(effect: Effect, currency: str) -> tuple[str, list[str]]:
+def _decision(effect: Effect, currency: str, *, lower_is_better: bool) -> tuple[str, list[str]]:
     """The headline, and what to do."""
     name, why = f"“{effect.intervention}”", objection(effect)
     settle = "Invite half of the customers who have not joined, drawn at random: that settles it."
@@ -107,6 +108,8 @@ def _decision(effect: Effect, currency: str) -> tuple[str, list[str]]:
     ends = effect.annual_value or effect.priced or (effect.estimate, effect.lower, effect.upper)
     known = effect.priced is not None
     _, lower, upper = ends
+    if lower_is_better and not known:
+        lower, upper = -upper, -lower
     if lower > 0:
         scale = "a year" if effect.annual_value else f"a member in {effect.horizon_text}"
         worth = f": {_written(currency, lower)} to {_written(currency, upper)} {scale}" if known else ""
@@ -114,7 +117,7 @@ def _decision(effect: Effect, currency: str) -> tuple[str, list[str]]:
             "Invite customers who have not joined, half of them at random, to go on measuring."
         ]
     if upper < 0:
-        reason = "it costs more than it brings" if known else "the outcome falls"
+        reason = "it costs more than it brings" if known else "the outcome gets worse"
         return f"Change or stop {name}: {reason}.", [settle]
     if known and (effect.lower > 0 or effect.upper < 0):
         worth = f"{_written(currency, lower)} to {_written(currency, upper)}"

@@ -47,7 +47,9 @@ def test_joins_have_a_page_and_a_row_in_the_register(joins: Path) -> None:
 
 @pytest.mark.slow
 def test_a_project_file_names_the_joins(joins: Path) -> None:
-    Path("project.toml").write_text('[memberships]\nfile = "joins.csv"\npurchases = "own.csv"\nhorizon = 8\n')
+    Path("project.toml").write_text(
+        '[memberships]\nfile = "joins.csv"\npurchases = "own.csv"\nkind = "kind"\nhorizon = 8\n'
+    )
     assert main(["report", "--output", "pages"]) == 0
     assert "8 weeks" in Path(f"pages/{PAGE}.html").read_text(encoding="utf-8")
 
@@ -58,8 +60,10 @@ def test_a_project_file_names_the_joins(joins: Path) -> None:
         ((), "joins need purchases=, the log of orders"),
         (("--purchases", "own.csv", "--kind", "sort"), "sort"),
         (("--purchases", "own.csv", "--kind", "kind", "--joined", "club"), "no kind 'club'"),
-        (("--purchases", "own.csv", "--outcome", "amount"), "no amounts"),
-        (("--purchases", "own.csv", "--horizon", "400"), "longer than the log"),
+        (("--purchases", "own.csv", "--kind", "kind", "--outcome", "amount"), "needs the column of the amount"),
+        (("--purchases", "own.csv"), "the joins have a column kind"),
+        (("--purchases", "own.csv", "--kind", "kind", "--margin", "0.3"), "a margin makes money of amounts"),
+        (("--purchases", "own.csv", "--kind", "kind", "--horizon", "400"), "longer than the log"),
         (("--purchases", "gone.csv"), "gone.csv"),
     ],
 )

@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -122,12 +123,13 @@ class Adjusted(Presentation):
         """The law of a linear combination of the differences.
 
         With J treated rows and p coefficients, errors are widened by sqrt(J / (J - p)) and have J - p degrees of
-        freedom.
+        freedom; with fewer clusters C, C - 1, and are widened by sqrt(C / (C - 1)) as well.
         """
         a = np.asarray(combination, dtype=float)
-        df = max(self.joined - self.coefficients, 1)
-        variance = float(((self.influence @ a) ** 2).sum())
-        return StudentT(float(self.estimates @ a), math.sqrt(variance * max(self.joined, df) / df), df)
+        df, clusters = max(self.joined - self.coefficients, 1), len(self.influence)
+        variance = float(((self.influence @ a) ** 2).sum()) * clusters / max(clusters - 1, 1)
+        error = math.sqrt(variance * max(self.joined, df) / df)
+        return StudentT(float(self.estimates @ a), error, min(df, max(clusters - 1, 1)))
 
     @property
     def effective_others(self) -> float:
@@ -296,6 +298,17 @@ def cross_fitted(
     if learner is not None:
         chance = np.clip(chance, NEARLY, 1 - NEARLY)
     return Nuisance(chance, found[0], found[1], None)
+
+
+def require_learner(learner: Any, method: str) -> None:
+    """A TypeError unless a learner can be fitted with weights and predicts by a method."""
+    if learner is None:
+        return
+    fit = getattr(learner, "fit", None)
+    if isinstance(learner, type) or not callable(fit) or not callable(getattr(learner, method, None)):
+        raise TypeError(f"a learner must have fit and {method}, as of scikit-learn; got {learner!r}")
+    if "sample_weight" not in signature(fit).parameters:
+        raise TypeError(f"a learner must take sample_weight in fit, which {type(learner).__name__} does not")
 
 
 def _predicted_chance(rows: Compared, learnt: NDArray[np.bool_], here: NDArray[np.bool_], learner: Any) -> Array:

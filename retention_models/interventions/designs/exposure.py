@@ -25,6 +25,7 @@ from retention_models.interventions.designs.adjustment import (
     adjust,
     cross_fitted,
     nuisance_of,
+    require_learner,
 )
 from retention_models.interventions.designs.covariate_numbers import in_numbers
 from retention_models.interventions.designs.propensity import Design
@@ -44,6 +45,7 @@ from retention_models.value.terms import Terms
 
 TRIMMED = 0.05  # share of rows
 FEWEST = 10  # rows of a group
+FEWEST_CLUSTERS = 20
 OF_WHOM = {
     "treated": "effect on those who were treated",
     "overlap": "effect on those who could as well have been untreated (overlap)",
@@ -148,13 +150,20 @@ def treatment_effect(
     require_texts("covariates", covariates, "['orders_52', 'recency']")
     if folds == 1 and (learner is not None or regressor is not None):
         raise ValueError("a learner needs folds of 2 or more: it must not predict the rows it has learnt from")
+    require_learner(learner, "predict_proba")
+    require_learner(regressor, "predict")
     given = [outcomes] if isinstance(outcomes, Outcome | str) else list(outcomes)
     measured = [each if isinstance(each, Outcome) else Outcome(column=each) for each in given]
+    if not measured or not list(covariates):
+        raise ValueError("outcomes and covariates need a column each; without a covariate use differences")
     if any(each.per for each in measured):
         raise ValueError("a ratio of sums cannot be adjusted by row; give its numerator as the outcome")
     columns = [each.column for each in measured]
     table = _read(rows, treatment, columns, covariates, cluster)
-    drawn: dict[str, Any] = {"folds": folds, "learner": learner, "regressor": regressor}
+    clusters = len(table) if cluster is None else table[cluster].nunique()
+    if clusters < 2:
+        raise ValueError(f"{cluster} is the same in all rows: it takes two clusters to know an error")
+    drawn: dict[str, Any] = {"folds": min(folds, clusters), "learner": learner, "regressor": regressor}
     drawn["rng"] = int(np.random.default_rng(rng).integers(2**31))
     compared = _compared(table, treatment, columns, covariates, cluster)
     chance = _nuisance(compared, target, **drawn).chance
@@ -203,16 +212,18 @@ def _read(
         numbers = measured_columns(rows, list(covariates))
     kinds: Any = {treatment: "measure"} | dict.fromkeys(outcomes, "measure")
     kinds |= {name: "measure" if name in numbers else "text" for name in covariates}
-    twice = [name for name in (treatment, *outcomes) if name in covariates]
+    named = [treatment, *outcomes, *covariates, *([] if cluster is None else [cluster])]
+    twice = [name for place, name in enumerate(named) if name in named[:place]]
     if twice:
-        raise ValueError(f"{twice[0]} is the treatment or an outcome, which no covariate may be")
+        raise ValueError(f"{twice[0]} has two roles: treatment, outcomes, covariates and cluster are different columns")
     kinds |= {} if cluster is None else {cluster: "text"}
     table = collect_table(rows, list(kinds), kinds, where="the rows", hint="One row a customer.")
     for name in kinds:
-        missing = int(table[name].isna().sum())
+        endless = pd.api.types.is_float_dtype(table[name]) and np.isinf(table[name])
+        missing = int((table[name].isna() | endless).sum())
         if missing:
             raise ValueError(
-                f"{name} is missing in {missing:,} of {len(table):,} rows; fill it in, or leave these rows out yourself"
+                f"{name} is missing or infinite in {missing:,} of {len(table):,} rows; fill it in, or leave them out"
             )
     bad = ~table[treatment].isin([0, 1])
     if bad.any():
@@ -261,8 +272,8 @@ def _strongest(
         design = Design.of(rest.to_numpy(dtype=float), list(rest.columns), compared.weight)
         less = replace(compared, design=design, outcomes=compared.outcomes[:, [place]])
         moves[str(name)] = abs(float(adjust(less, target, nuisance_of(less, target)).estimates[0]) - whole)
-    strongest = max(moves, key=lambda name: moves[name])
-    return strongest, moves[strongest]
+    strongest = max(moves, key=lambda name: moves[name], default="")
+    return strongest, moves.get(strongest, 0.0)
 
 
 def _checks(
@@ -273,4 +284,8 @@ def _checks(
     detail = f"{100 * trimmed:.2g} % of rows have a chance to be treated too near to 0 or 1, and are left out."
     remedy = "Few customers are alike: use target='overlap', or say that the effect is that on the rest."
     overlap = Check("Overlap", trimmed <= TRIMMED, trimmed, TRIMMED, "share of rows", detail, remedy)
-    return overlap, check_balance(balance), check_comparison_group(found, target)
+    clusters = len(found.influence)
+    detail = f"{clusters:,} clusters carry the errors."
+    remedy = "Few clusters: errors are too small; give more clusters, or assign them at random."
+    many = Check("Clusters", clusters >= FEWEST_CLUSTERS, clusters, FEWEST_CLUSTERS, "clusters", detail, remedy)
+    return overlap, check_balance(balance), check_comparison_group(found, target), many

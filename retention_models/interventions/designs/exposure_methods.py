@@ -50,8 +50,9 @@ def exposure_by_method(
     -------
     pandas.DataFrame
         Indexed by ``method``: ``customers`` (exposed, or who redeemed), ``others``, ``estimate`` and ``std_error``, in
-        money per customer. ``attrs["decision"]`` is "undecided" if the intervals of the methods that adjust do not lie
-        on one side of 0.
+        money per customer. ``attrs`` holds ``decision`` ("undecided" if the intervals of the methods that adjust do not
+        lie on one side of 0), ``without_history`` (customers of the log without an order before the day, who are not
+        compared) and ``unknown`` (ids of the exposed that are not in the log).
 
     Raises
     ------
@@ -63,19 +64,25 @@ def exposure_by_method(
     known = as_transactions(log)
     if not known.has_amount:
         raise ValueError("the log has no amounts, which spend needs")
-    rows = _rows(known, day, horizon_days)
-    got = rows.index.isin(list(received))
-    if not 0 < got.sum() < len(rows):
+    everybody = _rows(known, day, horizon_days)
+    exposed = _ids(received, everybody.index, "received")
+    rows = everybody[everybody["known"]].drop(columns="known")
+    got = rows.index.isin(exposed)
+    if min(got.sum(), (~got).sum()) < 2:
         raise ValueError(
-            f"{int(got.sum()):,} of {len(rows):,} customers of the log received it; both groups are needed"
+            f"{int(got.sum()):,} of {len(rows):,} customers with an order before {day} received it; two who did and "
+            "two who did not are needed; write ids alike in both"
         )
     spend, change = rows["amount"], rows["amount"] - rows["amount_before"]
-    decile = pd.qcut(rows["amount_before"].rank(method="first"), DECILES, labels=False)
+    decile = pd.qcut(rows["amount_before"], DECILES, labels=False, duplicates="drop")
     found = {"received against not received": _difference(spend, got)}
     if redeemed is not None:
-        used = rows.index.isin(list(redeemed)) & got
-        if not 0 < used.sum() < got.sum():
-            raise ValueError(f"{int(used.sum()):,} of {int(got.sum()):,} who received it redeemed it; both are needed")
+        used = rows.index.isin(_ids(redeemed, everybody.index, "redeemed")) & got
+        if min(used.sum(), (got & ~used).sum()) < 2:
+            raise ValueError(
+                f"{int(used.sum()):,} of {int(got.sum()):,} who received it redeemed it; two who did and two who did "
+                "not are needed"
+            )
         found["redeemed against received only"] = _difference(spend[got], used[got])
     found["difference in differences"] = _difference(change, got)
     found["within deciles of earlier spend"] = _within(spend, got, decile)
@@ -85,6 +92,8 @@ def exposure_by_method(
     ).rename_axis("method")
     adjusted = table.iloc[-3:]
     ends = adjusted["estimate"].to_numpy() + np.outer([-1.96, 1.96], adjusted["std_error"])
+    table.attrs["without_history"] = len(everybody) - len(rows)
+    table.attrs["unknown"] = len(set(exposed)) - int(everybody.index.isin(exposed).sum())
     table.attrs["decision"] = "gain" if (ends > 0).all() else "loss" if (ends < 0).all() else "undecided"
     return table
 
@@ -102,7 +111,19 @@ def _rows(log: Transactions, day: dt.date, horizon_days: int) -> pd.DataFrame:
     after = spent[(days >= 0) & (days < horizon_days)].groupby("customer_id")["amount"].sum()
     before = spent[(days < 0) & (days >= -horizon_days)].groupby("customer_id")["amount"].sum()
     rows = pd.DataFrame(index=pd.Index(np.sort(spent["customer_id"].unique()), name="customer_id"))
-    return rows.assign(amount=after, amount_before=before).fillna(0.0)
+    begun = spent[days < 0]["customer_id"].unique()
+    return rows.assign(amount=after, amount_before=before).fillna(0.0).assign(known=rows.index.isin(begun))
+
+
+def _ids(given: Iterable[Any], index: pd.Index, name: str) -> list[Any]:
+    """Ids as they are written in the log."""
+    if isinstance(given, pd.DataFrame):
+        raise TypeError(f"{name} must be a column of ids, not a frame; give {name}=frame['customer_id']")
+    ids = list(given)
+    if pd.api.types.is_numeric_dtype(index) == all(isinstance(each, int | float | np.number) for each in ids):
+        return ids
+    written = dict(zip(index.astype(str), index, strict=True))
+    return [written.get(str(each), each) for each in ids]
 
 
 def _difference(values: pd.Series, group: Any) -> tuple[int, int, float, float]:
@@ -127,7 +148,7 @@ def _adjusted(rows: pd.DataFrame, group: Any, log: Transactions, day: dt.date) -
     """The effect on those who received it, adjusted for all that was known of them before."""
     features = customer_features(log, as_of=day)
     table = rows[["amount"]].rename(columns={"amount": "spend"}).assign(received=group.astype(int))
-    table = table.join(features, how="inner")
+    table = table.join(features)
     (effect,) = treatment_effect(
         table, treatment="received", outcomes="spend", covariates=list(features.columns), assigned_by="unknown"
     )

@@ -13,7 +13,7 @@ from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.core.formatting import counted, three_digits, with_interval
 from retention_models.interventions.designs.adjustment import Adjusted, Target
-from retention_models.interventions.designs.trial_rows import EARLY, Occasions
+from retention_models.interventions.designs.trial_rows import AN, EARLY, Occasions
 from retention_models.interventions.effects.laws import StudentT
 from retention_models.interventions.effects.sensitivity import e_value
 
@@ -45,18 +45,17 @@ def standardised_gaps(table: pd.DataFrame, joined: NDArray[np.bool_], before: Ar
     return pd.DataFrame(gaps, index=pd.Index(table.columns, name="covariate"))
 
 
-def check_anchor(occasions: Occasions, in_weeks: bool) -> Check:
+def check_anchor(occasions: Occasions) -> Check:
     """Whether time zero is something that shows a customer to be one."""
     name = "Occasion of joining"
     remedy = "Biased upwards by silent leavers: name a contact that both groups had (anchor), or test it."
     if not occasions.anchored:
         detail = "Each period is a time zero: others may have left in silence, those who join have not."
         return Check(name, False, 1.0, ANCHORED, "share of joins", detail, remedy)
-    apart = sum(count for reason, count in occasions.left_out.items() if "without" in reason)
+    apart = occasions.apart
     all_joins = apart + int((occasions.at >= 0).sum())
     share = apart / max(all_joins, 1)
-    what = "an order" if in_weeks else "a contract"
-    detail = f"{100 * (1 - share):.0f} % of joins are on a day with {what}, when all compared customers had one."
+    detail = f"{100 * (1 - share):.0f} % of joins are at a time with {AN[occasions.what]}, as all who are compared."
     return Check(name, share <= ANCHORED, share, ANCHORED, "share of joins", detail, remedy)
 
 
@@ -128,14 +127,17 @@ def check_unaffected(law: StudentT | None, base: float, relative: float, n: int)
     if law is None:
         detail = "Nothing was named that the effort cannot touch (unaffected)."
         return Check(name, None, detail=detail, remedy="Name another category, channel or kind of contact.")
-    moved, seen = law.p_value(0.0) < SIGNIFICANT, POWER * law.std_error / base if base > 0 else math.inf
+    moved, seen = law.p_value(0.0) < SIGNIFICANT, POWER * law.std_error / max(base, 1e-12)
     change = with_interval(law.estimate, *law.interval())
+    if not base > 0:
+        detail = f"Nothing that it cannot touch happened within the horizon ({n:,} rows)."
+        return Check(name, None, detail=detail, remedy="Name something that covers the same time.")
     detail = (
         f"What it cannot touch changed by {change} on {three_digits(base)} ({n:,} rows); a change of "
         f"{100 * min(seen, 99):.0f} % would have been seen."
     )
     remedy = "Those who joined would have done more anyway: the comparison does not hold."
-    size = abs(law.estimate) / base if base > 0 else math.inf
+    size = abs(law.estimate) / base
     passed = False if moved else True if seen <= relative else None
     return Check(name, passed, size, relative, "share of the base", detail, remedy)
 
@@ -160,6 +162,7 @@ def check_hidden(
     name = "Hidden cause"
     lower, upper = law.interval()
     beside = f" Leaving out {strongest}, the strongest covariate, moves the estimate by {three_digits(moved)}."
+    beside = beside if strongest else ""
     if lower <= 0 <= upper:
         return Check(
             name, None, detail=f"No effect lies within the interval: nothing is to be explained.{beside}", decides=False

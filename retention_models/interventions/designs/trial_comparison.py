@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -27,7 +27,7 @@ from retention_models.interventions.designs.trial_outcomes import Censoring, Mea
 from retention_models.interventions.designs.trial_rows import LATER, Occasions, TrialRows, sample_rows
 
 Estimand = Literal["as_joined", "never_joined"]
-COUNTS = ("orders", "contacts_", "calendar")
+COUNTS = ("orders", "contacts_")
 FEWER_OTHERS = 5  # a join, where covariates are left out in turn
 SETTLED = (2, LATER)  # order numbers of joins with a history
 
@@ -102,13 +102,12 @@ class Comparison(Presentation):
             kept = [name for name in kept if name in known.names(weeks)]
         table = known.table(*self.who(rows.place), kept, longest=weeks)
         number = self.occasions.number[rows.place]
-        table["calendar"] = (self.who(rows.place)[1] - self.log.known.events.time.min()).astype(float)
+        table["calendar"] = (self.occasions.period[rows.place] - self.occasions.period.min()).astype(float)
         return table.assign(second_order=(number == 2).astype(float)) if len(np.unique(number)) > 1 else table
 
     def design(self, rows: TrialRows, names: Sequence[str] | None = None, weeks: int | None = None) -> Design:
         """The covariates of some rows as regressions take them."""
-        known = self.table(rows, names, weeks)
-        table = _shaped(known, _forms(known))
+        table = _shaped(self.table(rows, names, weeks))
         return Design.of(table.to_numpy(dtype=float), list(table.columns), rows.weight)
 
     @cached_property
@@ -146,7 +145,18 @@ class Comparison(Presentation):
         return Compared(rows.joined, y, design, rows.weight, cluster.astype(np.int64), slopes)
 
     def adjusted(self, compared: Compared) -> Adjusted:
-        """The adjusted difference of each outcome."""
+        """The adjusted difference of each outcome.
+
+        Raises
+        ------
+        ValueError
+            When there are no more joins than covariates.
+        """
+        joins, covariates = int(compared.treated.sum()), len(compared.design.labels)
+        if joins <= covariates + 1:
+            raise ValueError(
+                f"{joins:,} joins are too few for {covariates} covariates; name fewer features, or use a longer log"
+            )
         if self.learner is None:
             return adjust(compared, self.target, nuisance_of(compared, self.target))
         rng = np.random.default_rng(self.seed)
@@ -161,8 +171,7 @@ class Comparison(Presentation):
         occasions = self.occasions
         places = np.flatnonzero(occasions.open & np.isin(occasions.number, SETTLED))
         table = self.table(TrialRows(places, np.zeros(0, dtype=bool), np.zeros(0), 0))
-        forms = _forms(self.table(self.rows))
-        matrix = self.main_design.rows(_shaped(table, forms).to_numpy(dtype=float))
+        matrix = self.main_design.rows(_shaped(table).to_numpy(dtype=float))
         return Censoring.of(occasions, places, matrix, propensity.coefficients)
 
     def found(self, estimand: Estimand) -> Adjusted:
@@ -202,22 +211,16 @@ def _group(name: str) -> str:
     return next((group for group in ("orders", "amount") if name.startswith(group)), name)
 
 
-def _forms(table: pd.DataFrame) -> dict[str, tuple[bool, ...]]:
-    """For each covariate whether it enters by log(1 + x): numbers of 0 or more do, counts also as they are."""
-    skewed = {str(name): bool((values >= 0).all() and values.max() > 1) for name, values in table.items()}
-    return {
-        name: (False,) if not by_log else (True, False) if name.startswith(COUNTS) else (True,)
-        for name, by_log in skewed.items()
-    }
-
-
-def _shaped(table: pd.DataFrame, forms: Mapping[str, tuple[bool, ...]]) -> pd.DataFrame:
-    """Covariates as regressions take them."""
-    found = {
-        f"log of {name}" if by_log else name: np.log1p(table[name]) if by_log else table[name]
-        for name, own in forms.items()
-        for by_log in own
-    }
+def _shaped(table: pd.DataFrame) -> pd.DataFrame:
+    """Covariates as regressions take them: sign(x) log(1 + |x|), and counts as they are as well."""
+    found = {}
+    for name, values in table.items():
+        if name == "calendar":
+            found["calendar"] = values
+            continue
+        found[f"log of {name}"] = np.sign(values) * np.log1p(values.abs())
+        if str(name).startswith(COUNTS):
+            found[str(name)] = values
     return pd.DataFrame(found, index=table.index)
 
 

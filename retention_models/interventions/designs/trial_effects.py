@@ -188,6 +188,8 @@ class Trials(Presentation):
             Indexed by ``weeks``: ``estimate, std_error, lower, upper``, and ``step, step_error`` (change since the
             shorter history, and its standard error). An effect that still falls is not settled.
         """
+        if not self._comparison.log.in_weeks:
+            raise ValueError("contracts have no orders by week")
         rows, before = {}, None
         for weeks in WINDOWS:
             found = self._comparison.adjusted(
@@ -229,7 +231,8 @@ class Trials(Presentation):
             group, ``as_joined`` and ``never_joined``; and ``difference, lower, upper`` of the first.
         """
         step = WEEK if self._comparison.log.in_weeks else 1
-        ends = np.arange(step, self._comparison.last + 1, step)
+        last = self._comparison.last
+        ends = np.unique(np.append(np.arange(step, last, step), last))
         parts = [self._comparison.so_far(int(end)) for end in ends]
         columns: dict[str, Any] = {}
         for estimand in self.estimands:
@@ -243,7 +246,9 @@ class Trials(Presentation):
                 laws = [found.law(self._comparison.unit(place, len(parts))) for place in range(len(parts))]
                 ends_of = np.array([law.interval(self.level) for law in laws])
                 bands = {"difference": found.estimates, "lower": ends_of[:, 0], "upper": ends_of[:, 1]}
-        table = pd.DataFrame(columns | bands, index=pd.Index(ends // step, name="since"))
+        table = pd.DataFrame(
+            columns | bands, index=pd.Index(ends // step if last % step == 0 else ends / step, name="since")
+        )
         table.attrs = {"outcome": self.outcome, "unit": "weeks" if self._comparison.log.in_weeks else "months"}
         return table
 
@@ -319,7 +324,7 @@ class Trials(Presentation):
         joined = self._comparison.occasions.series.time[self._comparison.rows.place[self._comparison.rows.joined]]
         seen = float(np.median(joined - begun)) / WEEK
         return (
-            check_anchor(self._comparison.occasions, self._comparison.log.in_weeks),
+            check_anchor(self._comparison.occasions),
             check_joins(self.joins, self.left_out, self._comparison.occasions.early),
             check_balance(self.balance()),
             check_comparison_group(found, self.target),
@@ -376,7 +381,9 @@ class Trials(Presentation):
         found, money = self._comparison.found(estimand), self.terms if terms is None else terms
         law = found.law(self._comparison.unit(0))
         priced: dict[str, Any] = {}
-        if money is not None and (money.margin is not None or money.price is not None):
+        if terms is not None:
+            self._require_price(terms)
+        if money is not None and self._has_price(money):
             weights = self._comparison.unit(0) * self._gain(money)
             rewards = (
                 self._comparison.unit(1) if self._comparison.log.rewards is not None else self._comparison.unit(0) * 0
@@ -385,8 +392,6 @@ class Trials(Presentation):
             cost = float(found.estimates @ rewards) + running_cost
             value = StudentT(value.estimate - running_cost, value.std_error, value.df)
             priced = {"value": value.estimate, "value_law": value, "cost": cost}
-        elif terms is not None:
-            raise ValueError("terms must have a margin, for an amount, or a price, for a count")
         return Effect(
             intervention=intervention or self.kind,
             outcome=self.outcome,
@@ -413,10 +418,22 @@ class Trials(Presentation):
     def _gain(self, money: Terms) -> float:
         """Money earned with one unit of the outcome."""
         if self.outcome == "amount":
-            money.require("margin")
             return float(money.margin or 1.0)
-        money.require("price")
-        return money.unit_value
+        return -money.unit_value if self.lower_is_better else money.unit_value
+
+    def _has_price(self, money: Terms) -> bool:
+        return (money.margin if self.outcome == "amount" else money.price) is not None
+
+    def _require_price(self, money: Terms) -> None:
+        """An error unless terms have what makes money of the outcome."""
+        if not self._has_price(money):
+            needed = "a margin, for an amount" if self.outcome == "amount" else "a price, for a count or a share"
+            raise ValueError(f"terms must have {needed}; the outcome is {self.outcome}")
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether less of the outcome is better, as with churn."""
+        return self.outcome == "churned"
 
     @property
     def _unit_name(self) -> str:

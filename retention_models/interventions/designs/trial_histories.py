@@ -45,6 +45,12 @@ class Series(Presentation):
         key, place = np.unique(customer * SPAN + time, return_inverse=True)
         return cls(key // SPAN, key % SPAN, np.bincount(place, money, len(key)).astype(float))
 
+    @classmethod
+    def latest(cls, customer: NDArray[np.int64], time: NDArray[np.int64], value: Array) -> Series:
+        """Numbers with the time from which they hold; of several at one time, the last one counts."""
+        key, place = np.unique((customer * SPAN + time)[::-1], return_index=True)
+        return cls(key // SPAN, key % SPAN, value[::-1][place].astype(float))
+
     def _parts(self) -> Sequence[Part]:
         return [f"{len(self.time):,} events of {len(np.unique(self.customer)):,} customers."]
 
@@ -91,6 +97,9 @@ class Known(Presentation):
         Numbers that hold for a customer at any time, shape (customers,), by name.
     dated
         Numbers with the day from which they were known, by name: a series whose money is the number.
+    begun
+        The time at which each contract began, with the time from which it counts; None where the first event is the
+        beginning.
     """
 
     events: Series
@@ -99,6 +108,7 @@ class Known(Presentation):
     in_weeks: bool
     constant: Mapping[str, Array]
     dated: Mapping[str, Series]
+    begun: Series | None = None
 
     def _parts(self) -> Sequence[Part]:
         return [f"Known of customers: {', '.join(self.names())}."]
@@ -128,6 +138,8 @@ class Known(Presentation):
         first = events.time[np.minimum(begin, len(events.time) - 1)]
         found["orders"] = (place - begin).astype(float)
         found["tenure"] = np.where(some, (time - first) / unit, oldest)
+        if self.begun is not None:
+            found["tenure"] = time - _latest(self.begun, customer, time)
         found["recency"] = np.where(some, (time - last) / unit, oldest)
         for name in names:
             found |= {} if name in found else {name: self._number(name, customer, time, place)}
@@ -140,10 +152,7 @@ class Known(Presentation):
         if name in self.constant:
             return self.constant[name][customer]
         if name in self.dated:
-            values = self.dated[name]
-            latest = values.before(customer, time) - 1
-            known = latest >= values.first(customer)
-            return np.where(known, values.amount[np.maximum(latest, 0)], np.nan)
+            return _latest(self.dated[name], customer, time)
         if name.startswith("contacts_"):
             contacts = self.contacts[name.removeprefix("contacts_")]
             late = OF_LATE * WEEK if self.in_weeks else OF_LATE // 4
@@ -153,3 +162,10 @@ class Known(Presentation):
         if counted == "orders":
             return (place - begin).astype(float)
         return self.events.total[place] - self.events.total[begin]
+
+
+def _latest(values: Series, customer: NDArray[np.int64], time: NDArray[np.int64]) -> Array:
+    """The latest number that was known of each customer before a time; NaN where there was none."""
+    latest = values.before(customer, time) - 1
+    known = latest >= values.first(customer)
+    return np.where(known, values.amount[np.maximum(latest, 0)], np.nan)

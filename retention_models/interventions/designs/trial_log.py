@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from retention_models.core.arrays import Array
 from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.designs.covariate_numbers import in_numbers
 from retention_models.interventions.designs.trial_checks import REPEATED
-from retention_models.interventions.designs.trial_histories import Known, Series
+from retention_models.interventions.designs.trial_histories import SPAN, Known, Series
 from retention_models.logs.contacts.contact_log import Contacts, read_contacts
 from retention_models.logs.contracts.log import Spells
 from retention_models.logs.transactions.purchases import as_transactions, purchases
@@ -24,6 +26,7 @@ from retention_models.tables.frames import as_lazy, collect
 
 ORIGIN = pd.Timestamp("1900-01-01")
 CALENDAR = {"D": "D", "W": "W-SUN", "M": "M"}  # as pandas calls calendar periods
+OWN_NAMES = re.compile(r"orders|tenure|recency|calendar|second_order|(orders|amount)_\d+|contacts_.*")
 UNKNOWN = "of customers who are not in the log"
 
 
@@ -109,7 +112,7 @@ def read_shop(
         last=end,
         known=Known(events, others, known.has_amount, True, constant, dated),
         rewards=_rewards(rows, times, rewards),
-        unaffected=_unaffected(unaffected, series, ids),
+        unaffected=_unaffected(unaffected, series, ids, kind),
         counts=counts,
         in_weeks=True,
     )
@@ -124,6 +127,7 @@ def read_subscriptions(
     ids = pd.Index(spells["customer_id"].unique()).sort_values()
     customer = ids.get_indexer(pd.Index(spells["customer_id"])).astype(np.int64)
     start = pd.to_datetime(spells["start"])
+    begun = _months(start)
     if log.observation_start is not None:
         start = start.where(start >= pd.Timestamp(log.observation_start), pd.Timestamp(log.observation_start))
     beyond = pd.Timestamp(log.observation_end) + pd.Timedelta(1, "D")
@@ -143,9 +147,9 @@ def read_subscriptions(
     joins, counts = _first_joins(rows, times, by_kind[kind])
     apart = {kind, *rewards, *([unaffected] if isinstance(unaffected, str) else [])}
     others = {name: each for name, each in series.items() if name not in apart}
-    constant, dated = _attributes(attributes, ids, as_months=True)
-    of_spell = spells.drop_duplicates("customer_id", keep="first").set_index("customer_id").reindex(ids)
-    constant = in_numbers(of_spell[list(log.covariates)]) | constant
+    constant, dated = _attributes(attributes, ids, log.covariates, as_months=True)
+    of_spells = in_numbers(spells[list(log.covariates)])
+    dated = {name: Series.latest(customer, first - 1, values) for name, values in of_spells.items()} | dated
     return TrialLog(
         customers=ids,
         events=events,
@@ -153,9 +157,17 @@ def read_subscriptions(
         period=events.time,
         joins=joins,
         last=int(_months(pd.Series([beyond]))[0]) - 1,
-        known=Known(events, others, False, False, constant, dated),
+        known=Known(
+            events,
+            others,
+            False,
+            False,
+            constant,
+            dated,
+            Series.latest(customer, first - 1, np.asarray(begun, dtype=np.float64)),
+        ),
         rewards=_rewards(rows, times, rewards),
-        unaffected=_unaffected(unaffected, series, ids),
+        unaffected=_unaffected(unaffected, series, ids, kind, as_months=True),
         counts=counts,
         in_weeks=False,
     )
@@ -200,7 +212,7 @@ def _contact_rows(contacts: Contacts, ids: pd.Index) -> pd.DataFrame:
     if "value" not in rows:
         rows["value"] = np.nan
     if not (rows["customer"] >= 0).any():
-        example = f"{rows['customer_id'].iloc[0]!r} in the contacts, {ids[0]!r} in the log"
+        example = f"{rows['customer_id'].iloc[0]} in the contacts, {ids[0]} in the log"
         raise ValueError(f"no customer_id of the contacts is in the log ({example}); write them alike in both")
     return rows
 
@@ -245,19 +257,31 @@ def _rewards(rows: pd.DataFrame, times: NDArray[np.int64], kinds: Sequence[str])
     return Series.of(rows["customer"].to_numpy()[given], times[given], value)
 
 
-def _unaffected(stated: Any, contacts: Mapping[str, Series], ids: pd.Index) -> Series | None:
-    """Contacts of a kind, or purchases by day in another log, that the effort cannot touch."""
-    if stated is None or (isinstance(stated, str) and stated in contacts):
-        return None if stated is None else contacts[stated]
+def _unaffected(
+    stated: Any, contacts: Mapping[str, Series], ids: pd.Index, kind: str, *, as_months: bool = False
+) -> Series | None:
+    """Contacts of a kind, or purchases in another log, that the effort cannot touch."""
+    if stated is None:
+        return None
+    if isinstance(stated, str) and stated == kind:
+        raise ValueError(f"{kind!r} is what was joined: unaffected must be something that it cannot touch")
+    if isinstance(stated, str) and stated in contacts:
+        return contacts[stated]
+    if isinstance(stated, str) and not Path(stated).exists():
+        kinds = ", ".join(map(repr, contacts))
+        raise ValueError(f"unaffected is neither a file nor a kind of contact: {stated!r}; kinds are {kinds}")
     bought = collect(purchases(as_transactions(stated)))
     who = _numbers_of(bought["customer_id"], ids)
     kept = who >= 0
     if not kept.any():
         raise ValueError("no customer of the unaffected purchases is in the log; write customer_id alike in both")
-    return Series.of(who[kept], _days(bought["period"])[kept])
+    times = _months(bought["period"]) if as_months else _days(bought["period"])
+    return Series.of(who[kept], times[kept])
 
 
-def _attributes(table: Any, ids: pd.Index, *, as_months: bool = False) -> tuple[dict[str, Array], dict[str, Series]]:
+def _attributes(
+    table: Any, ids: pd.Index, taken: Sequence[str] = (), *, as_months: bool = False
+) -> tuple[dict[str, Array], dict[str, Series]]:
     """Numbers of customers that hold at any time, and those with a day from which they were known."""
     if table is None:
         return {}, {}
@@ -265,17 +289,29 @@ def _attributes(table: Any, ids: pd.Index, *, as_months: bool = False) -> tuple[
     own = [name for name in names if name not in ("customer_id", "date")]
     if not own:
         raise ValueError("the attributes have no column beside customer_id and date")
+    known = [name for name in own if OWN_NAMES.fullmatch(name) or name in taken]
+    if known:
+        raise ValueError(f"{known[0]} is the name of a covariate that follows from the log; rename the attribute")
     kinds: Any = {"customer_id": "id"} | ({"date": "day"} if "date" in names else {})
     with naming(table):
         measured = measured_columns(table, own)
-    numbers: Any = {name: "number" if name in measured else "text" for name in own}
+    numbers: Any = {name: "measure" if name in measured else "text" for name in own}
     rows = collect_table(table, [*kinds, *own], kinds | numbers, where="the attributes", hint="One row a customer.")
     who = _numbers_of(rows["customer_id"], ids)
     rows, who = rows[who >= 0], who[who >= 0]
     if "date" in names:
+        without = int(rows["date"].isna().sum())
+        if without:
+            raise ValueError(f"date is missing in {without:,} of {len(rows):,} rows of the attributes; fill it in")
         time = _months(rows["date"]) if as_months else _days(rows["date"])
+        twice = pd.Series(who * SPAN + time).duplicated()
+        if twice.any() and not as_months:
+            raise ValueError(
+                f"the attributes have {int(twice.sum()):,} more rows than customers and days; give one row a customer "
+                "and day"
+            )
         columns = in_numbers(rows[own])
-        return {}, {name: Series.of(who, time, values) for name, values in columns.items()}
+        return {}, {name: Series.latest(who, time, values) for name, values in columns.items()}
     twice = pd.Series(who).duplicated()
     if twice.any():
         raise ValueError(
@@ -283,7 +319,12 @@ def _attributes(table: Any, ids: pd.Index, *, as_months: bool = False) -> tuple[
             "from which each was known (date)"
         )
     whole = rows[own].set_index(pd.Index(who)).reindex(range(len(ids)))
-    missing = int(whole.isna().any(axis=1).sum())
-    if missing:
-        raise ValueError(f"attributes are missing for {missing:,} of {len(ids):,} customers of the log; fill them in")
+    missing = whole.isna().sum()
+    if missing.any():
+        name = str(missing.idxmax())
+        alike = "" if len(who) else ": no customer_id of the attributes is in the log, write it alike in both"
+        raise ValueError(
+            f"attributes are missing for {int(missing.max()):,} of {len(ids):,} customers of the log ({name}){alike}; "
+            "fill them in"
+        )
     return in_numbers(whole), {}

@@ -36,6 +36,8 @@ class Measure(Presentation):
         The events.
     after, last
         Events count that lie more than ``after`` and at most ``last`` behind the occasion.
+    on_joining
+        Whether an event on the day of joining still belongs to not having joined: an order does, its reward does not.
     what
         ``"number"``, ``"any"`` (1 with an event), ``"none"`` (1 without) or ``"money"``.
     """
@@ -44,6 +46,7 @@ class Measure(Presentation):
     after: int
     last: int
     what: str = "number"
+    on_joining: bool = True
 
     def _parts(self) -> Sequence[Part]:
         return [f"{self.what} of events from {self.after + 1} to {self.last} behind the occasion"]
@@ -131,7 +134,8 @@ class Censoring(Presentation):
         series, occasions = measure.series, self.occasions
         customer, time = occasions.series.customer[place], occasions.series.time[place]
         joined = np.where(occasions.joined[customer] > time, occasions.joined[customer], NEVER)
-        begin, end = series.between(customer, time + measure.after, np.minimum(time + measure.last, joined))
+        through = joined if measure.on_joining else joined - 1
+        begin, end = series.between(customer, time + measure.after, np.minimum(time + measure.last, through))
         if measure.what in ("any", "none"):
             end = np.minimum(end, begin + 1)
         found, slopes = np.zeros(len(place)), np.zeros((len(place), self.slope.shape[1] if with_slopes else 0))

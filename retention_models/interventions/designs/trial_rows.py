@@ -18,6 +18,8 @@ from retention_models.interventions.designs.trial_histories import Series
 
 NEVER = 1 << 22  # a time beyond any log
 EARLY = 7  # days before the first order that a join may date from
+IN_FULL = {"order": "order", "contract": "whole month under contract", "contact": "occasion"}
+AN = {"order": "an order", "contract": "a contract", "contact": "an occasion"}
 LATER = 3  # order number of the third order and all after it
 
 
@@ -43,6 +45,8 @@ class Occasions(Presentation):
         Of each occasion: whether the horizon behind it is in the log.
     anchored
         Whether each occasion is something that the customer did, or a time at which being a customer is known.
+    what
+        What an occasion is: order, contract or contact.
     """
 
     series: Series
@@ -53,8 +57,10 @@ class Occasions(Presentation):
     open: NDArray[np.bool_]
     observed: NDArray[np.bool_]
     anchored: bool
+    what: str
     left_out: Mapping[str, int]
     early: int
+    apart: int
 
     def _parts(self) -> Sequence[Part]:
         return [f"{len(self.number):,} occasions, at {int((self.at >= 0).sum()):,} of which customers joined."]
@@ -85,15 +91,17 @@ def occasions_of(
     period: NDArray[np.int64],
     *,
     last: int,
+    end: int,
+    what: str,
     anchored: bool,
-    numbered: bool,
     counts: dict[str, int],
 ) -> Occasions:
     """The occasions, with the first join of each customer at one of them.
 
-    ``joins`` are customers and times; ``last`` is the last time whose horizon is in the log. ``numbered`` says whether
-    the order number counts. ``counts`` of joins that were left out before are carried on.
+    ``joins`` are customers and times; ``last`` is the last time whose horizon is in the log, ``end`` its last one. Only
+    orders are numbered. ``counts`` of joins that were left out before are carried on.
     """
+    numbered = what == "order"
     customer, time = joins
     joined = np.full(customers, NEVER, dtype=np.int64)
     np.minimum.at(joined, customer, time)
@@ -109,11 +117,13 @@ def occasions_of(
     )
     early = member & (joined < first) & (joined >= first - EARLY) & numbered
     at = np.where(member & here, place, np.where(early, begin, -1))
-    too_early = member & (joined < first) & ~early
-    apart = member & (at < 0) & ~too_early
+    too_late = member & (joined > end)
+    too_early = member & (joined < first) & ~early & ~too_late
+    apart = member & (at < 0) & ~too_early & ~too_late
     left_out = dict(counts)
-    left_out["joined before their first order" if numbered else "joined before their contract"] = int(too_early.sum())
-    left_out["joined on a day without an order" if numbered else "joined without a contract"] = int(apart.sum())
+    left_out[f"joined before their first {IN_FULL[what]}"] = int(too_early.sum())
+    left_out[f"joined at a time without {AN[what]}"] = int(apart.sum())
+    left_out["joined after the end of the log"] = int(too_late.sum())
     number = (
         np.minimum(np.arange(len(series.time)) - begin[series.customer] + 1, LATER)
         if numbered
@@ -125,8 +135,8 @@ def occasions_of(
     is_open = series.time < np.where(early, first, joined)[series.customer]
     is_open[found] = True
     return Occasions(
-        series, joined, at, number, period, is_open, observed, anchored,
-        {reason: count for reason, count in left_out.items() if count}, int(early.sum()),
+        series, joined, at, number, period, is_open, observed, anchored, what,
+        {reason: count for reason, count in left_out.items() if count}, int(early.sum()), int(apart.sum()),
     )  # fmt: skip
 
 

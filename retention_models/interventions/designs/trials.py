@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from retention_models.core.arguments import check_choice, require_level, require_texts, require_whole
 from retention_models.core.arrays import RNGLike
 from retention_models.core.formatting import counted
-from retention_models.interventions.designs.adjustment import Adjusted
+from retention_models.interventions.designs.adjustment import Adjusted, require_learner
 from retention_models.interventions.designs.trial_checks import FEW_OTHERS, HEAVY
 from retention_models.interventions.designs.trial_comparison import SETTLED, Comparison
 from retention_models.interventions.designs.trial_effects import CONTRACTS, SHOP, Trials
@@ -141,14 +141,19 @@ def target_trials(
     require_whole("folds", folds, 2)
     seed = int(np.random.default_rng(rng).integers(2**31))
     contracts = isinstance(log, Spells)
-    given = [rewards] if isinstance(rewards, str) else list(rewards)
+    given = [rewards] if isinstance(rewards, str) else list(rewards or ())
+    if contracts and anchor != "order":
+        raise ValueError("with contracts each month is a time zero: leave anchor out")
+    if every is not None and contracts and every != "M":
+        raise ValueError(f"with contracts customers are compared within a month: every must be 'M'; got {every!r}")
+    require_learner(learner, "predict_proba")
     if given:
         require_texts("rewards", given)
     outcomes = CONTRACTS if contracts else SHOP
     outcome = next(iter(outcomes)) if outcome is None else outcome
     check_choice("outcome", outcome, tuple(outcomes))
     if every is not None:
-        check_choice("every", every, ("M",) if contracts else tuple(CALENDAR))
+        check_choice("every", every, tuple(CALENDAR))
     if target is not None:
         check_choice("target", target, ("treated", "overlap"))
     horizon, time_unit, last = _horizon(terms, contracts)
@@ -205,12 +210,13 @@ def _occasions(read: TrialLog, anchor: str | None, every: str, last: int, contra
             f"the horizon of {last} {'months' if contracts else 'days'} is longer than the log, which has "
             f"{read.last - begin + 1}; choose a shorter one"
         )
-    shared: dict[str, Any] = {"last": end, "counts": read.counts}
+    shared: dict[str, Any] = {"last": end, "end": read.last, "counts": read.counts}
     if anchor is None and not contracts:
         series, joins, period = _without_anchor(read, every, rng)
-        return occasions_of(series, joins, len(read.customers), period, anchored=False, numbered=False, **shared)
+        return occasions_of(series, joins, len(read.customers), period, anchored=False, what="contact", **shared)
     parts = (read.occasions, read.joins, len(read.customers), read.period)
-    return occasions_of(*parts, anchored=True, numbered=not contracts and anchor == "order", **shared)
+    what = "contract" if contracts else "order" if anchor == "order" else "contact"
+    return occasions_of(*parts, anchored=True, what=what, **shared)
 
 
 def _without_anchor(
@@ -226,6 +232,7 @@ def _without_anchor(
     starts = pd.Series(days).groupby(period).min()
     who, when = read.joins
     inside = (when >= days[0]) & (when <= days[-1])
+    apart = who[~inside], when[~inside]
     who, when = who[inside], when[inside]
     moment = starts.loc[period[when - days[0]]].to_numpy(dtype=np.int64)
     begun = read.events.time[read.events.first(np.arange(len(read.customers)))]
@@ -237,7 +244,8 @@ def _without_anchor(
         customers.append(drawn)
         times.append(np.full(len(drawn), start))
     series = Series.of(np.concatenate(customers), np.concatenate(times))
-    return series, (who, moment), calendar_periods(series.time, every)
+    joins = np.concatenate([who, apart[0]]), np.concatenate([moment, apart[1]])
+    return series, joins, calendar_periods(series.time, every)
 
 
 def _nobody(occasions: Occasions, rows: TrialRows, kind: str) -> str:
@@ -269,20 +277,28 @@ def _measures(read: TrialLog, outcome: str, what: str, last: int) -> dict[str, M
     if not read.in_weeks and outcome in ("retained", "churned"):
         after = last - 1
     found = {outcome: Measure(read.events, after, last, what)}
-    return found if read.rewards is None else found | {"rewards": Measure(read.rewards, -1, last, "money")}
+    if read.rewards is None:
+        return found
+    return found | {"rewards": Measure(read.rewards, -1, last, "money", on_joining=False)}
 
 
 def _require_known(comparison: Comparison) -> None:
     """An error where a dated attribute was not known before some time zero."""
-    table = comparison.table(comparison.rows)
-    for name in table:
+    occasions, names = comparison.occasions, list(comparison.log.known.dated)
+    names = [name for name in names if name in comparison.features]
+    places = np.flatnonzero(occasions.open & np.isin(occasions.number, SETTLED))
+    customer, time = comparison.who(places)
+    table = comparison.log.known.table(customer, time, names)
+    for name in names:
         unknown = table[name].isna().to_numpy()
         if unknown.any():
-            customer, time = (values[unknown][0] for values in comparison.who(comparison.rows.place))
-            day = "" if not comparison.log.in_weeks else f" on {(ORIGIN + pd.Timedelta(int(time), 'D')).date()}"
+            first = int(np.flatnonzero(unknown)[0])
+            in_days = comparison.log.in_weeks
+            day = f" on {(ORIGIN + pd.Timedelta(int(time[first]), 'D')).date()}" if in_days else ""
             raise ValueError(
-                f"{name} is not known before time zero in {int(unknown.sum()):,} of {len(table):,} rows (first: "
-                f"customer {comparison.log.customers[customer]}{day}); give earlier rows, or leave it out of features"
+                f"{name} is not known before time zero at {int(unknown.sum()):,} of {len(table):,} occasions (first: "
+                f"customer {comparison.log.customers[customer[first]]}{day}); give earlier rows, or leave it out of "
+                "features"
             )
 
 

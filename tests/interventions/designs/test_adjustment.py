@@ -230,4 +230,7 @@ def test_few_treated_widen_the_error(made):
     law = found.law([1, 0])
     joined = int(made.treated.sum())
     assert law.df == joined - 3
-    assert law.std_error == pytest.approx(error(found) * np.sqrt(joined / (joined - 3)))
+    n = len(made.treated)  # each a cluster
+    assert law.std_error == pytest.approx(error(found) * np.sqrt(joined / (joined - 3) * n / (n - 1)))
+    stores = Compared(made.treated, made.outcomes, made.design, made.weight, made.cluster % 6)
+    assert adjust(stores, "treated", nuisance_of(stores, "treated")).law([1, 0]).df == 5

@@ -97,7 +97,7 @@ def test_earnings_after_a_training_are_told_with_their_weakness():
     ("change", "message"),
     [
         ({"letter": 2}, "letter must be 1 for those who were treated and 0 for others, which fails in 5,000 of 5,000"),
-        ({"spend": np.nan}, "spend is missing in 5,000 of 5,000 rows; fill it in"),
+        ({"spend": np.nan}, "spend is missing or infinite in 5,000 of 5,000 rows; fill it in"),
         ({"letter": 0}, "0 rows are treated and 5,000 are not; each group needs 10 rows"),
     ],
 )
@@ -109,7 +109,9 @@ def test_bad_columns_say_what_is_wrong(rows, change, message):
 def test_bad_arguments_say_what_is_wrong(rows):
     with pytest.raises(TypeError, match="assigned_by"):
         rm.treatment_effect(rows, treatment="letter", outcomes="spend", covariates=["before"])
-    with pytest.raises(ValueError, match="spend is the treatment or an outcome, which no covariate may be"):
+    with pytest.raises(
+        ValueError, match="spend has two roles: treatment, outcomes, covariates and cluster are different columns"
+    ):
         rm.treatment_effect(rows, **BASE | {"covariates": ["spend"]})
     with pytest.raises(ValueError, match="target must be one of"):
         rm.treatment_effect(rows, **BASE, target="me")
@@ -124,3 +126,59 @@ def test_bad_arguments_say_what_is_wrong(rows):
         rm.treatment_effect(rows, rm.Terms(), **BASE)
     with pytest.raises(ValueError, match="a ratio of sums cannot be adjusted"):
         rm.treatment_effect(rows, **BASE | {"outcomes": rm.Outcome(column="spend", per="bought")})
+
+
+@pytest.fixture(scope="module")
+def spenders():
+    """A log in which good customers got a campaign that changes nothing."""
+    rng, n, days = np.random.default_rng(4), 1_200, 200
+    rate = rng.gamma(1.5, 0.05, n)
+    bought = rng.random((n, days)) < rate[:, None]
+    who, day = np.nonzero(bought)
+    date = pd.Timestamp("2026-01-01") + pd.to_timedelta(day, unit="D")
+    log = pd.DataFrame({"customer_id": who, "date": date, "amount": rng.gamma(4, 5, len(who)).round(2)})
+    return log, np.flatnonzero(rng.random(n) < np.clip(rate * 5, 0.05, 0.9))
+
+
+def test_several_methods_stand_beside_each_other(spenders):
+    log, sent = spenders
+    used = sent[::4]
+    table = rm.interventions.exposure_by_method(log, sent, first_day="2026-05-01", horizon_days=50, redeemed=used)
+    assert list(table.index) == [
+        "received against not received",
+        "redeemed against received only",
+        "difference in differences",
+        "within deciles of earlier spend",
+        "weights and regression",
+    ]
+    naive = table.iloc[0]
+    assert naive["estimate"] > 5 * naive["std_error"]
+    adjusted = table.loc["weights and regression"]
+    assert abs(adjusted["estimate"]) < 3 * adjusted["std_error"]
+    assert (table["estimate"].iloc[2:] < 0.6 * naive["estimate"]).all()
+    assert table.attrs["decision"] == "undecided"
+    known = log[log["date"] < "2026-05-01"]["customer_id"].nunique()
+    assert table.attrs["without_history"] == log["customer_id"].nunique() - known
+    assert naive["customers"] + naive["others"] == known
+    own = log.assign(amount=log["amount"].where(~log["customer_id"].isin(sent) | (log["date"] < "2026-05-01"), 400.0))
+    gain = rm.interventions.exposure_by_method(own, sent, first_day="2026-05-01", horizon_days=50)
+    assert gain.attrs["decision"] == "gain"
+
+
+def test_an_exposure_that_cannot_be_compared_says_so(spenders):
+    log, sent = spenders
+    days = {"first_day": "2026-05-01", "horizon_days": 50}
+    text = rm.interventions.exposure_by_method(log, [str(each) for each in sent], **days)
+    pd.testing.assert_frame_equal(text, rm.interventions.exposure_by_method(log, sent, **days))
+    strangers = rm.interventions.exposure_by_method(log, [*sent, 10**9], **days).attrs["unknown"]
+    assert strangers == text.attrs["unknown"] + 1
+    with pytest.raises(TypeError, match="received must be a column of ids"):
+        rm.interventions.exposure_by_method(log, pd.DataFrame({"customer_id": sent}), **days)
+    with pytest.raises(ValueError, match="customers with an order before 2026-05-01 received it"):
+        rm.interventions.exposure_by_method(log, [10**9], **days)
+    with pytest.raises(ValueError, match="who received it redeemed it; two who did"):
+        rm.interventions.exposure_by_method(log, sent, **days, redeemed=[])
+    with pytest.raises(ValueError, match="150 days before and from 2026-05-01 on are not all in the log"):
+        rm.interventions.exposure_by_method(log, sent, first_day="2026-05-01", horizon_days=150)
+    with pytest.raises(ValueError, match="no amounts, which spend needs"):
+        rm.interventions.exposure_by_method(rm.read_transactions(log, amount=None), sent, **days)
