@@ -64,7 +64,7 @@ def check_joins(joins: int, left_out: Mapping[str, int], early: int) -> Check:
     left = sum(count for reason, count in left_out.items() if reason != REPEATED)
     share = left / (left + joins)
     detail = f"{joins:,} joins are compared." + (f" Left out: {counted(left_out)}." if left_out else "")
-    detail += f" {early:,} are dated up to {EARLY} days before the first order, and count with it." if early else ""
+    detail += f" Dated up to {EARLY} days before the first order, and counted with it: {early:,}." if early else ""
     remedy = "The effect is that on the joins that are compared; say so, or use a longer log."
     return Check("Joins compared", share <= MISSED, share, MISSED, "share of joins", detail, remedy, decides=False)
 

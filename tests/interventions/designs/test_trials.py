@@ -188,7 +188,7 @@ def test_order_numbers_are_apart_and_the_first_is_not_settled(found):
 def test_all_joins_are_counted(shop, found):
     assert found.joins + sum(found.left_out.values()) == len(shop.joins)
     told = next(check for check in found.checks if check.name == "Joins compared").detail
-    assert "are dated up to 7 days before the first order" in told
+    assert "Dated up to 7 days before the first order, and counted with it: " in told
 
 
 def test_discounts_are_a_cost_that_the_value_bears(shop, found):
