@@ -123,7 +123,7 @@ def target_trials(
     -----
     Hernan & Robins (2016). Weights are the odds to join, with outcome regression (doubly robust); errors count both and
     repeated customers. Against never joining, others are censored when they join, and weighted by the chance that they
-    had not. These intervals are somewhat too narrow: in simulated clubs, 89 to 94 % of those of 95 % held the truth.
+    had not. These intervals are somewhat too narrow: in simulated clubs, 89 to 90 % of those of 95 % held the truth.
 
     Examples
     --------
