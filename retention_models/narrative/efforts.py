@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 import pandas as pd
 
 from retention_models.core.check import Check
-from retention_models.core.formatting import number_of, three_digits
+from retention_models.core.formatting import number_of
 from retention_models.interventions.efforts.budget import FUND, TEST, Allocation
 from retention_models.interventions.efforts.effort_evidence import ANNUAL
 from retention_models.interventions.efforts.register import Register
 from retention_models.narrative.answer import Answer, KeyFigure
-from retention_models.narrative.purchases import rounded_amount
+from retention_models.narrative.purchases import written_amount
 
 MOST_NAMES = 2  # in a headline
 EVEN = 0.5
@@ -65,7 +65,7 @@ def register_answer(
     total = float(cost.sum())
 
     def written(amount: float) -> str:
-        return _written(register.currency, amount)
+        return written_amount(register.currency, amount)
 
     unknown = int(money["cost_unknown"].sum())
     stated = unknown < len(table)
@@ -123,11 +123,6 @@ def _unknown(money: pd.DataFrame) -> str:
 
 def _efforts(money: pd.DataFrame, *states: str) -> str:
     return number_of(int(money["efforts"].reindex(list(states)).fillna(0).sum()), "efforts")
-
-
-def _written(currency: str, amount: float) -> str:
-    """An amount to three digits, with its currency."""
-    return f"{currency} {three_digits(rounded_amount(float(amount)))}".strip()
 
 
 def _actions(register: Register, write: Callable[[float], str]) -> list[str]:
@@ -213,7 +208,7 @@ def budget_answer(
     """
 
     def written(amount: float) -> str:
-        return _written(currency, amount)
+        return written_amount(currency, amount)
 
     table = allocation.table.reset_index()
     first = _first_test(table)

@@ -97,6 +97,13 @@ def rounded_amount(amount: float) -> float:
     return float(f"{amount:.3g}")
 
 
+def written_amount(currency: str, amount: float) -> str:
+    """An amount to three digits, with its currency; an end that the data do not limit is said so."""
+    if abs(amount) == float("inf"):
+        return "without limit"
+    return f"{currency} {three_digits(rounded_amount(float(amount)))}".strip()
+
+
 class Sentence(str):
     """A sentence that a notebook shows as a paragraph."""
 

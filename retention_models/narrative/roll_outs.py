@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from retention_models.core.formatting import three_digits
 from retention_models.interventions.designs.roll_out import RollOut
 from retention_models.interventions.effects.effect import Effect
 from retention_models.interventions.outcomes.unit_periods import SHARES
 from retention_models.narrative.answer import Answer, KeyFigure
-from retention_models.narrative.purchases import rounded_amount
+from retention_models.narrative.purchases import written_amount
 
 IN_WORDS = {
     "randomisation": "other assignments of the launches",
@@ -66,10 +65,10 @@ def roll_out_answer(
     change, lower, upper = (_percent(float(overall[name]), in_points) for name in ("estimate", "lower", "upper"))
     figures = [KeyFigure("Effect per period", change, f"{lower} to {upper}")]
     if effect.annual_value is not None:
-        year, low, high = (_written(currency, amount) for amount in effect.annual_value)
+        year, low, high = (written_amount(currency, amount) for amount in effect.annual_value)
         figures.append(KeyFigure("Value a year", year, f"{low} to {high}"))
     elif effect.priced is not None:
-        value, low, high = (_written(currency, amount) for amount in effect.priced)
+        value, low, high = (written_amount(currency, amount) for amount in effect.priced)
         figures.append(KeyFigure("Value per unit and period", value, f"{low} to {high}"))
     treated = int(roll_out.panel.treated.sum())
     figures += [
@@ -106,7 +105,7 @@ def _decision(roll_out: RollOut, effect: Effect, currency: str, failed: str) -> 
         lower, upper = -upper, -lower
     if lower > 0:
         scale = " a year" if effect.annual_value else " per unit and period"
-        worth = f": {_written(currency, lower)} to {_written(currency, upper)}{scale}" if known else ""
+        worth = f": {written_amount(currency, lower)} to {written_amount(currency, upper)}{scale}" if known else ""
         first = "Keep and extend" if known else "It works: keep"
         return f"{first} {name}{worth}.", ["Launch the remaining units in random order, to go on measuring."]
     worse = "rises" if roll_out.lower_is_better else "falls"
@@ -119,10 +118,3 @@ def _decision(roll_out: RollOut, effect: Effect, currency: str, failed: str) -> 
 
 def _percent(share: float, unit: str) -> str:
     return f"{100 * share:.1f} {unit}" if abs(share) < float("inf") else "without limit"
-
-
-def _written(currency: str, amount: float) -> str:
-    """An amount to three digits, with its currency; an end that the data do not limit is said so."""
-    if abs(amount) == float("inf"):
-        return "without limit"
-    return f"{currency} {three_digits(rounded_amount(float(amount)))}".strip()

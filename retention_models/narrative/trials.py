@@ -10,7 +10,7 @@ from retention_models.interventions.designs.trial_effects import Trials
 from retention_models.interventions.effects.effect import Effect
 from retention_models.interventions.effects.sensitivity import objection
 from retention_models.narrative.answer import Answer, KeyFigure
-from retention_models.narrative.purchases import rounded_amount
+from retention_models.narrative.purchases import written_amount
 
 AGAINST = {"as_joined": "Effect of joining", "never_joined": "Against never joining"}
 WORDS = {
@@ -75,7 +75,7 @@ def trials_answer(
         ends = " to ".join(_change(float(row[end]), trials.outcome) for end in ("lower", "upper"))
         figures.append(KeyFigure(AGAINST[str(estimand)], _change(float(row["estimate"]), trials.outcome), ends))
     if effect.priced is not None:
-        value, lower, upper = (_written(currency, amount) for amount in effect.priced)
+        value, lower, upper = (written_amount(currency, amount) for amount in effect.priced)
         figures.append(KeyFigure("Value of a member", value, f"{lower} to {upper} in {effect.horizon_text}"))
     figures.append(KeyFigure("Joins compared", f"{trials.joins:,}", f"{sum(trials.left_out.values()):,} left out"))
     headline, actions = _decision(effect, currency, lower_is_better=trials.lower_is_better)
@@ -112,7 +112,7 @@ def _decision(effect: Effect, currency: str, *, lower_is_better: bool) -> tuple[
         lower, upper = -upper, -lower
     if lower > 0:
         scale = "a year" if effect.annual_value else f"a member in {effect.horizon_text}"
-        worth = f": {_written(currency, lower)} to {_written(currency, upper)} {scale}" if known else ""
+        worth = f": {written_amount(currency, lower)} to {written_amount(currency, upper)} {scale}" if known else ""
         return f"{'Keep' if known else 'It works: keep'} {name}{worth}.", [
             "Invite customers who have not joined, half of them at random, to go on measuring."
         ]
@@ -120,7 +120,7 @@ def _decision(effect: Effect, currency: str, *, lower_is_better: bool) -> tuple[
         reason = "it costs more than it brings" if known else "the outcome gets worse"
         return f"Change or stop {name}: {reason}.", [settle]
     if known and (effect.lower > 0 or effect.upper < 0):
-        worth = f"{_written(currency, lower)} to {_written(currency, upper)}"
+        worth = f"{written_amount(currency, lower)} to {written_amount(currency, upper)}"
         return f"{name} changes {WORDS[effect.outcome] or 'spend'}; whether it pays is undecided: {worth} a member.", [
             settle
         ]
@@ -133,8 +133,3 @@ def _change(number: float, outcome: str) -> str:
     if outcome in ("bought", "retained", "churned"):
         return f"{sign}{100 * number:.1f} points"
     return f"{sign}{three_digits(number)} {WORDS[outcome]}".strip()
-
-
-def _written(currency: str, amount: float) -> str:
-    """An amount to three digits, with its currency."""
-    return f"{currency} {three_digits(rounded_amount(float(amount)))}".strip()

@@ -60,7 +60,7 @@ def test_augmented_weights_give_the_published_birth_weights_from_a_probit(births
     """Estimates of Stata's manual, with the chances of a probit and its own outcome regression."""
     study, rows, logit = births
     treated = logit.treated
-    chance = pd.read_csv(HERE / "cattaneo.csv.gz").pipe(lambda _: probit_chances(logit))
+    chance = probit_chances(logit)
     outcome = model_matrix(study["outcome"], rows).rhs.to_numpy(float)
     y = logit.outcomes
 

@@ -10,6 +10,7 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 import retention_models as rm
+from retention_models.interventions.designs.trial_checks import check_history
 from retention_models.interventions.designs.trial_outcomes import Measure
 from retention_models.interventions.effects.sensitivity import objection
 
@@ -226,11 +227,16 @@ def test_a_category_that_moved_as_well_fails_the_comparison(shop):
     assert "rows)" in check.detail
 
 
-def test_latent_choices_are_not_settled_or_small(found):
+def test_an_effect_that_still_falls_with_more_history_is_not_settled(found):
     history = found.by_history()
     assert list(history.index) == [13, 26, 52]
     assert history["step"].isna().tolist() == [True, False, False]
     assert history.loc[52, "step"] == pytest.approx(history.loc[52, "estimate"] - history.loc[26, "estimate"])
+    falling = history.assign(estimate=[0.137, 0.086, 0.050], step=[np.nan, -0.051, -0.036], step_error=0.005)
+    assert check_history(falling, 90.0).passed is False
+    assert "not settled" in check_history(falling, 90.0).remedy
+    assert check_history(falling.assign(step_error=0.05), 90.0).passed is True
+    assert check_history(falling, 20.0).passed is None
 
 
 @pytest.mark.parametrize("outcome", ["bought", "retained", "amount"])
