@@ -18,8 +18,7 @@ from retention_models.plots.style import (
     ACTUAL,
     COLOURS,
     COUNTS,
-    FAINT,
-    QUIET,
+    MUTED,
     apply_style,
     axes_or_new,
     set_message,
@@ -29,8 +28,8 @@ STATE_COLOURS = {
     "proven": COLOURS[2],
     "harmful": COLOURS[1],
     "undecided": COLOURS[4],
-    "unmeasured": FAINT,
-    "stale": QUIET,
+    "unmeasured": MUTED,
+    "stale": COLOURS[3],
 }
 ANNUAL = ("annual_value", "annual_value_lower", "annual_value_upper")
 
@@ -63,11 +62,11 @@ def plot_efforts(evidence: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ax.hlines(row, lower[row], upper[row], color=COLOUR_OF[design], linewidth=2.4, alpha=0.6)
         ax.plot(middle[row], row, MARKS[design], color=COLOUR_OF[design])
     places = len(valued) + np.arange(len(others))
-    ax.barh(places, others["cost_per_year"].to_numpy(dtype=float), height=0.5, color=FAINT)
+    ax.barh(places, others["cost_per_year"].to_numpy(dtype=float), height=0.5, color=MUTED)
     _name_rows(ax, [_row_name(row) for row in rows.to_dict("records")])
     designs = [Line2D([], [], marker=MARKS[d], color=COLOUR_OF[d], linestyle="", label=d) for d in MARKS]
     shown = [mark for mark in designs if mark.get_label() in set(valued["design"])]
-    cost = [Patch(color=FAINT, label="cost, nothing measured in money")] * bool(len(others))
+    cost = [Patch(color=MUTED, label="cost, nothing measured in money")] * bool(len(others))
     if shown or cost:
         ax.legend(handles=[*shown, *cost], loc="lower left", bbox_to_anchor=(0, 1), ncols=4)
     ax.set_xlabel(f"{evidence.attrs.get('currency', '') or 'money'} a year, net of all costs")
@@ -202,7 +201,7 @@ def plot_allocation(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     )
     ax = axes_or_new(ax, rows=2 * len(rows))
     places = np.arange(len(rows))
-    ax.barh(places - 0.2, rows["cost_now"], height=0.36, color=FAINT, label="today")
+    ax.barh(places - 0.2, rows["cost_now"], height=0.36, color=MUTED, label="today")
     ax.barh(places + 0.2, rows["cost"], height=0.36, color=COLOURS[0], label="allocated")
     _name_rows(ax, [f"{named(name)}\n{decided[name]}" for name in rows.index])
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)

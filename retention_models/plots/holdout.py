@@ -13,8 +13,8 @@ from retention_models.plots.style import (
     ACTUAL,
     COLOURS,
     COUNTS,
-    FAINT,
     MARKERS,
+    MUTED,
     QUIET,
     apply_style,
     axes_or_new,
@@ -91,7 +91,7 @@ def plot_by_frequency(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax = axes_or_new(ax)
     groups = range(len(frame))
     models = model_columns(frame)
-    ax.bar(groups, frame["actual"], width=0.72, color=FAINT, label="actual")
+    ax.bar(groups, frame["actual"], width=0.72, color=MUTED, label="actual")
     for i, model in enumerate(models):
         at = [group + 0.16 * (i - (len(models) - 1) / 2) for group in groups]
         look = i % len(COLOURS)

@@ -15,7 +15,7 @@ from retention_models.plots.style import (
     ACTUAL,
     COLOURS,
     COUNTS,
-    FAINT,
+    MUTED,
     PERCENT,
     QUIET,
     apply_style,
@@ -47,7 +47,7 @@ def plot_periods(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax = axes_or_new(ax)
     places = range(len(frame))
     repeat = ax.bar(places, frame["repeat_purchases"], 0.8, color=COLOURS[0], label="repeat purchases")
-    new = ax.bar(places, frame["new_customers"], 0.8, frame["repeat_purchases"], color=FAINT, label="new customers")
+    new = ax.bar(places, frame["new_customers"], 0.8, frame["repeat_purchases"], color=MUTED, label="new customers")
     for bars in (repeat, new):
         for bar, complete in zip(bars, frame["complete"], strict=True):
             if not complete:

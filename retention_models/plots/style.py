@@ -22,7 +22,8 @@ from retention_models.plots.descriptions import describe
 STYLE = Path(__file__).with_name("retention.mplstyle")
 ACTUAL = "#222222"
 QUIET = "#767676"
-FAINT = "#D9D9D9"
+FAINT = "#D9D9D9"  # behind data: grids, bands
+MUTED = "#949494"  # data that others are compared with: seen on light and on dark ground
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 LINE_HEIGHT = 14  # points
 TITLE_WIDTH = 68  # characters of a line of a title

@@ -3,10 +3,13 @@
 import itertools
 import re
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from shutil import which
 from typing import Any
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 from retention_models.report.publish import publish
@@ -85,6 +88,17 @@ def test_axe_finds_nothing_serious(name: str, scheme: str, opened: Any) -> None:
         if fault["impact"] in ("serious", "critical")
     ]
     assert serious == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_on_a_dark_ground_pictures_are_dark(name: str, opened: Any) -> None:
+    page = opened(name, color_scheme="dark")
+    pictures = page.query_selector_all(".picture img, .cards img")
+    assert pictures
+    for picture in pictures:
+        pixels = plt.imread(BytesIO(picture.screenshot()))[..., :3]
+        assert np.median(pixels) < 0.15
+        assert pixels.max() > 0.6
 
 
 @pytest.mark.parametrize("name", NAMES)
