@@ -49,11 +49,11 @@ from .efforts.register_file import read_register as read_register
 from .outcomes.over_time import differences_over_time as differences_over_time
 from .outcomes.purchases import purchase_outcomes as purchase_outcomes
 from .outcomes.unit_periods import event_panel as event_panel
-from .planning.power import Clustered as Clustered
-from .planning.power import Mean as Mean
-from .planning.power import Proportion as Proportion
-from .planning.power import Ratio as Ratio
-from .planning.power import Survival as Survival
+from .planning.planned_outcomes import Clustered as Clustered
+from .planning.planned_outcomes import Mean as Mean
+from .planning.planned_outcomes import Proportion as Proportion
+from .planning.planned_outcomes import Ratio as Ratio
+from .planning.planned_outcomes import Survival as Survival
 from .planning.power import minimum_detectable_effect as minimum_detectable_effect
 from .planning.power import power as power
 from .planning.power import sample_size as sample_size

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from retention_models.core.arguments import require_number, require_text, require_texts, require_whole
 from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.arms.plan import KEPT_OUT, UNIVERSAL_CONTROL, Plan, check_looks, read_shares
-from retention_models.interventions.planning.power import Clustered, Planned, minimum_detectable_effect
+from retention_models.interventions.planning.planned_outcomes import Clustered, Planned
+from retention_models.interventions.planning.power import minimum_detectable_effect
 from retention_models.tables.engines import collect_table, measured_columns
 
 STRATUM = "stratum"  # column of an assignment

@@ -6,16 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import ndtri, stdtrit
 
-from retention_models.interventions.planning.power import (
-    Clustered,
-    Mean,
-    Proportion,
-    Ratio,
-    Survival,
-    minimum_detectable_effect,
-    power,
-    sample_size,
-)
+from retention_models.interventions.planning.planned_outcomes import Clustered, Mean, Proportion, Ratio, Survival
+from retention_models.interventions.planning.power import minimum_detectable_effect, power, sample_size
 
 Z = ndtri(0.975) + ndtri(0.8)
 SPEND_PER_ORDER = Ratio(mean=60.0, std_dev=80.0, per_mean=1.5, per_std_dev=1.6, correlation=0.8)

@@ -13,7 +13,8 @@ from scipy.stats import chisquare
 
 import retention_models as rm
 from retention_models.interventions.arms.plan import UNIVERSAL_CONTROL
-from retention_models.interventions.planning.power import Clustered, Mean, power
+from retention_models.interventions.planning.planned_outcomes import Clustered, Mean
+from retention_models.interventions.planning.power import power
 from retention_models.interventions.planning.random_assignment import _draw as draw_arms
 
 SHARES = {"none": 1, "mail": 1, "call": 2}
