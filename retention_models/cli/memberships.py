@@ -40,7 +40,7 @@ def _check(options: Namespace, known: Known, *, named: bool) -> dict[str, str]:
     from retention_models.interventions.designs.trials import target_trials
     from retention_models.interventions.efforts.register_file import read_register
     from retention_models.logs.contacts.contact_log import read_contacts
-    from retention_models.logs.transactions.log import read_transactions
+    from retention_models.logs.transactions.read_log import read_transactions
     from retention_models.tables.engines import column_names
     from retention_models.value.terms import Terms
 

@@ -96,7 +96,7 @@ def log_keywords(options: Namespace) -> dict[str, Any]:
 
 def read_log(options: Namespace) -> Transactions:
     """The log that the options describe, read and checked."""
-    from retention_models.logs.transactions.log import read_transactions
+    from retention_models.logs.transactions.read_log import read_transactions
 
     return read_transactions(options.transactions, **log_keywords(options))
 

@@ -26,8 +26,8 @@ from .transactions.describe.rhythm import second_purchase_window as second_purch
 from .transactions.describe.rhythm import suitable_period as suitable_period
 from .transactions.describe.rhythm import time_to_second_purchase as time_to_second_purchase
 from .transactions.log import Transactions as Transactions
-from .transactions.log import read_transactions as read_transactions
 from .transactions.opportunities import opportunities as opportunities
+from .transactions.read_log import read_transactions as read_transactions
 from .transactions.summary import check_log_start as check_log_start
 from .transactions.summary import compress as compress
 from .transactions.summary import histories as histories

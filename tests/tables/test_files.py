@@ -6,7 +6,7 @@ import gzip
 import polars as pl
 import pytest
 
-from retention_models.logs.transactions.log import read_transactions
+from retention_models.logs.transactions.read_log import read_transactions
 from retention_models.logs.transactions.summary import summarize
 from retention_models.tables.engines import column_names
 

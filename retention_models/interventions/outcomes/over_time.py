@@ -39,8 +39,9 @@ from retention_models.interventions.outcomes.purchases import (
     purchase_days,
     read_assignments,
 )
-from retention_models.logs.transactions.log import Transactions, read_transactions
+from retention_models.logs.transactions.log import Transactions
 from retention_models.logs.transactions.purchases import purchases
+from retention_models.logs.transactions.read_log import read_transactions
 from retention_models.tables.rules import check_complete
 
 MOST_DAYS = 1_000  # that a band covers

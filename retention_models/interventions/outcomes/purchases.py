@@ -22,8 +22,9 @@ import pandas as pd
 from retention_models.core.arguments import check_choice, require_whole
 from retention_models.core.dates import read_day
 from retention_models.logs.transactions.checks.last_day import require_last_day_of
-from retention_models.logs.transactions.log import Transactions, read_transactions
+from retention_models.logs.transactions.log import Transactions
 from retention_models.logs.transactions.purchases import group_rows, purchase_rows, purchases
+from retention_models.logs.transactions.read_log import read_transactions
 from retention_models.tables.days import Day
 from retention_models.tables.engines import column_names, open_table
 from retention_models.tables.files import Kind, naming

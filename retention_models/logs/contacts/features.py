@@ -10,8 +10,9 @@ import pandas as pd
 
 from retention_models.core.dates import read_day
 from retention_models.logs.contacts.contact_log import Contacts, read_contacts
-from retention_models.logs.transactions.log import Transactions, read_transactions
+from retention_models.logs.transactions.log import Transactions
 from retention_models.logs.transactions.purchases import purchases
+from retention_models.logs.transactions.read_log import read_transactions
 from retention_models.tables.frames import as_lazy, collect, count_distinct
 
 WINDOWS = (13, 26, 52)  # weeks

@@ -12,7 +12,7 @@ import pandas as pd
 from retention_models.logs.contracts.rows import PRICE, Unread
 from retention_models.logs.contracts.spells import Rows, is_running
 from retention_models.logs.set_aside import tally
-from retention_models.logs.transactions.log import BEYOND_CENTS
+from retention_models.logs.transactions.read_log import BEYOND_CENTS
 from retention_models.tables.currencies import require_one_currency
 from retention_models.tables.frames import collect
 

@@ -1,6 +1,7 @@
 """Purchase logs: read, checked, reduced to what models need.
 
-- ``log``: ``read_transactions`` and ``Transactions``
+- ``log``: ``Transactions``
+- ``read_log``: ``read_transactions``
 - ``purchases``: purchases within a log, and the days that count
 - ``calendar``: calibration, holdout and time unit of a summary
 - ``by_engine``: customers aggregated where the log lies

@@ -18,8 +18,9 @@ from retention_models.core.dates import PANDAS_PERIODS, unit_name
 from retention_models.logs.transactions.by_engine import encode_ids
 from retention_models.logs.transactions.calendar import calendar
 from retention_models.logs.transactions.checks.last_day import check_last_day
-from retention_models.logs.transactions.log import Transactions, read_transactions
+from retention_models.logs.transactions.log import Transactions
 from retention_models.logs.transactions.purchases import Period, filter_days, period_start, purchases
+from retention_models.logs.transactions.read_log import read_transactions
 from retention_models.tables.frames import collect
 
 Opportunity = Literal["Y", "Q", "M", "W"]

@@ -12,7 +12,8 @@ import narwhals as nw
 
 from retention_models.core.arguments import check_choice
 from retention_models.core.dates import read_day
-from retention_models.logs.transactions.log import Granularity, Transactions, read_transactions
+from retention_models.logs.transactions.log import Granularity, Transactions
+from retention_models.logs.transactions.read_log import read_transactions
 from retention_models.logs.transactions.returns import net_purchases
 from retention_models.tables.engines import require_columns
 from retention_models.tables.frames import collect, on_engine

@@ -30,12 +30,8 @@ from retention_models.logs.transactions.calendar import Calendar, calendar
 from retention_models.logs.transactions.checks.last_day import judge_last_day
 from retention_models.logs.transactions.checks.log_start import check_openings, halves
 from retention_models.logs.transactions.in_memory import sort_and_aggregate
-from retention_models.logs.transactions.log import (
-    Granularity,
-    Reading,
-    Transactions,
-    read_transactions,
-)
+from retention_models.logs.transactions.log import Granularity, Transactions
+from retention_models.logs.transactions.read_log import Reading, read_transactions
 from retention_models.tables.engines import column_names, measured_columns, open_table
 from retention_models.tables.files import Kind, is_path, naming
 from retention_models.tables.frames import count_distinct

@@ -11,7 +11,7 @@ from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.arms.plan import Plan
 from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.outcomes.purchases import purchase_outcomes
-from retention_models.logs.transactions.log import read_transactions
+from retention_models.logs.transactions.read_log import read_transactions
 
 COLUMNS = [
     *("bought", "purchases", "purchases_same_day", "days_to_next", "days_to_last", "amount"),

@@ -10,7 +10,7 @@ import pytest
 
 import retention_models as rm
 from retention_models.logs.transactions.describe.cohorts import daily_purchases
-from retention_models.logs.transactions.log import read_transactions
+from retention_models.logs.transactions.read_log import read_transactions
 from retention_models.logs.transactions.summary import histories, summarize
 
 KEYS = ("order_id", "article")

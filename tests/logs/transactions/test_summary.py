@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from retention_models.datasets import load_cdnow, load_donations
-from retention_models.logs.transactions.log import read_transactions
+from retention_models.logs.transactions.read_log import read_transactions
 from retention_models.logs.transactions.summary import compress, histories, summarize
 
 DAYS = ["2024-01-01", "2024-01-01", "2024-01-15", "2024-02-05", "2024-01-08", "2024-01-29"]

@@ -6,7 +6,7 @@ import pytest
 
 import retention_models as rm
 from retention_models.logs.transactions.checks.accounts import check_accounts, large_accounts
-from retention_models.logs.transactions.log import read_transactions
+from retention_models.logs.transactions.read_log import read_transactions
 
 
 def stated(**prices):

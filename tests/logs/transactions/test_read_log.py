@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from retention_models.logs.transactions import log as module
+from retention_models.logs.transactions import read_log as module
 from retention_models.logs.transactions import summary
 from retention_models.logs.transactions.purchases import purchases
 from retention_models.tables.frames import collect
