@@ -34,24 +34,17 @@ def wilson_ends(share: ArrayLike, n: ArrayLike, z: float) -> tuple[Array, Array]
     return np.where(p == 0, 0.0, lower), np.where(p == 1, 1.0, upper)
 
 
-def newcombe_interval(
-    treated: tuple[float, float], control: tuple[float, float], level: float = 0.95
-) -> tuple[float, float]:
-    """Ends of the interval of treated minus control, each given as (share, n).
+def newcombe_ends(treated: tuple[float, float], control: tuple[float, float], z: float) -> tuple[float, float]:
+    """Ends of the interval of treated minus control, each given as (share, n), that reaches ``z`` standard errors.
 
     It has a width also where nobody, or everybody, did what is counted. Newcombe (1998), Statistics in Medicine 17,
     873-890, method 10: Wilson's intervals of the two shares, combined.
 
     Examples
     --------
-    >>> [round(end, 4) for end in newcombe_interval((56 / 70, 70), (48 / 80, 80))]
+    >>> [round(end, 4) for end in newcombe_ends((56 / 70, 70), (48 / 80, 80), 1.959964)]
     [0.0524, 0.3339]
     """
-    return newcombe_ends(treated, control, float(ndtri((1 + level) / 2)))
-
-
-def newcombe_ends(treated: tuple[float, float], control: tuple[float, float], z: float) -> tuple[float, float]:
-    """Ends of Newcombe's interval from Wilson's intervals that reach ``z`` standard errors."""
     (p, n), (q, m) = treated, control
     (low_p, high_p), (low_q, high_q) = wilson_ends(p, n, z), wilson_ends(q, m, z)
     return p - q - math.hypot(p - low_p, high_q - q), p - q + math.hypot(high_p - p, q - low_q)
