@@ -125,3 +125,8 @@ def test_frames_with_little_in_them_are_drawn_and_described(segments, season, re
         (plots.plot_retention, retention[retention["cohort"] == "2024-04"]),
     ):
         assert description(draw(frame)).endswith(".")
+
+
+def test_one_of_a_thing_is_not_several(periods, trial_curves):
+    assert "Seen only in part: 1 period." in description(plots.plot_periods(periods))
+    assert "1 week: " in description(plots.plot_trials(trial_curves))
