@@ -110,17 +110,19 @@ def _decision(roll_out: RollOut, effect: Effect, currency: str, failed: str) -> 
     lower, upper = ends[1:] if ends is not None else (effect.lower, effect.upper)
     if not known and roll_out.lower_is_better:
         lower, upper = -upper, -lower
+    scale = " a year" if effect.annual_value else " per unit and period"
     if lower > 0:
-        scale = " a year" if effect.annual_value else " per unit and period"
         worth = f": {written_range(currency, lower, upper)}{scale}" if known else ""
         first = "Keep and extend" if known else "It works: keep"
         return f"{first} {name}{worth}.", ["Launch the remaining units in random order, to go on measuring."]
     worse = "rises" if roll_out.lower_is_better else "falls"
     if upper < 0:
         return f"Stop {name}: it loses money." if known else f"Stop {name}: the outcome {worse}.", []
-    return f"Keep measuring {name}: a gain and a loss are both possible.", [
-        "Launch the next units in random order; more units and periods make the interval narrower."
-    ]
+    undecided = f"Keep measuring {name}: a gain and a loss are both possible."
+    if known and (effect.lower > 0 or effect.upper < 0):
+        outcome, worth = roll_out.outcome.replace("_", " "), written_range(currency, lower, upper)
+        undecided = f"Keep measuring {name}: it changes {outcome}; whether it pays is undecided: {worth}{scale}."
+    return undecided, ["Launch the next units in random order; more units and periods make the interval narrower."]
 
 
 def _percent(share: float, unit: str) -> str:
