@@ -152,9 +152,9 @@ def with_intervals(frame: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
 
 def _with_dashes(values: pd.Series) -> pd.Series:
     """A column with a dash for what is ``<NA>``; large whole numbers have thousands separators, as in the text."""
-    if values.dtype.kind in "iu" and (values.abs() >= THOUSAND).any():
-        return values.map("{:,}".format)
     missing = np.array([value is pd.NA for value in values], dtype=bool)
+    if values.dtype.kind in "iu" and not missing.any() and (values.abs() >= THOUSAND).any():
+        return values.map("{:,}".format)
     if not missing.any():
         return values
     return pd.Series(

@@ -443,10 +443,10 @@ def published_answer(effects: Sequence[Effect], lifts: Sequence[Effect]) -> Answ
         actions=("Test your own effort on customers chosen at random, with a group that gets nothing.",),
         sureness=(
             "All treatments were assigned at random, so the differences are effects.",
-            *doubt,
             "They hold for other people, at another time, over short windows.",
             "None of them measured years of loyalty.",
             "Experiments that find something are published more often than others.",
+            *doubt,
         ),
         facts={"data": f"{n} treatments of published experiments", "assigned by": "random"},
     )

@@ -74,3 +74,5 @@ def test_large_whole_numbers_of_a_table_are_written_as_in_the_text():
     shown = with_intervals(pd.DataFrame({"customers": [4118, 6], "years": [2, 1], "arm": ["none", "mail"]}))
     assert shown["customers"].tolist() == ["4,118", "6"]
     assert shown["years"].tolist() == [2, 1]
+    missing = with_intervals(pd.DataFrame({"customers": pd.array([4118, None], dtype="Int64")}))
+    assert missing["customers"].tolist() == ["4,118", "-"]
