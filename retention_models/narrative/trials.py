@@ -78,8 +78,8 @@ def trials_answer(
         ends = f"{lower.partition(' ')[0]} to {upper}"
         figures.append(KeyFigure(AGAINST[str(estimand)], _change(float(row["estimate"]), trials.outcome), ends))
     if effect.priced is not None:
-        value, *ends = effect.priced
-        within = f"{written_range(currency, *ends)} in {effect.horizon_text}"
+        value, lowest, highest = effect.priced
+        within = f"{written_range(currency, lowest, highest)} in {effect.horizon_text}"
         figures.append(KeyFigure("Value of a member", written_amount(currency, value), within))
     figures.append(KeyFigure("Joins compared", f"{trials.joins:,}", f"{sum(trials.left_out.values()):,} left out"))
     headline, actions = _decision(effect, currency, lower_is_better=trials.lower_is_better)
