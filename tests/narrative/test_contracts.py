@@ -270,3 +270,13 @@ def test_the_answer_says_by_which_groups_without_which_events_and_what_failed():
     plain = told._repr_mimebundle_()[MIME]
     assert plain["headline"] == told.headline
     assert [check["name"] for check in plain["checks"]] == ["Forecasts at earlier dates"]
+
+
+def test_a_curve_through_every_point_has_no_error():
+    """Rounding errors such as 2e-12 percentage points are no digits to read."""
+    kept = pd.DataFrame({"tenure": range(1, 7), "at_risk": [1000, 500, 300, 200, 150, 120]})
+    kept = kept.assign(lost=[500, 200, 100, 50, 30, 20])
+    table = rm.narrative.projection_error_table(rm.narrative.projections_by_table(kept))
+    small = table["fitted_error"].abs() < 1e-4
+    assert small.any()
+    assert (table.loc[small, "fitted_error"] == 0).all()
