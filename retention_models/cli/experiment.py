@@ -35,9 +35,7 @@ _COLUMNS = (
     Option("tenure", "COLUMN", "contracts: column of the time from assignment to end or today"),
     Option("churned", "COLUMN", "contracts: column that states whether the contract ended"),
     Option("assigned", "COLUMN", "column of the entry into the test, a day or a number"),
-    Option(
-        "lower_is_better", "COLUMN", "outcome whose lower values are better; repeatable", repeated=True, hidden=True
-    ),
+    Option("lower_is_better", "COLUMN", "outcome whose lower values are better; repeatable", repeated=True),
     Option("customer_id", "COLUMN", "column of the customer's id (default: customer_id, if present)"),
 )
 _DESIGN = (

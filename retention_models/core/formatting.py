@@ -18,6 +18,7 @@ from retention_models.core.arguments import require_level, require_number
 TINY = 1e-5  # below this, zeros would be all there is to read
 NEXT_TO_NOTHING = 1e-4  # a number so many times smaller than its neighbour is shown as 0
 CENTS, HUNDRED = 0.0995, 99.95  # amounts between these are written with cents
+THOUSAND = 1000
 SMALL_P = 0.001  # below this, a p-value says no more than that it is small
 IN_TEXT, ON_PAGES = 6, 3  # significant digits of the values of settings and parameters
 MOST_ITEMS = 6  # of a list of values; the others are counted
@@ -150,8 +151,10 @@ def with_intervals(frame: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
 
 
 def _with_dashes(values: pd.Series) -> pd.Series:
-    """A column with a dash for what is ``<NA>``; whole numbers beside one have thousands separators."""
+    """A column with a dash for what is ``<NA>``; large whole numbers have thousands separators, as in the text."""
     missing = np.array([value is pd.NA for value in values], dtype=bool)
+    if values.dtype.kind in "iu" and not missing.any() and (values.abs() >= THOUSAND).any():
+        return values.map("{:,}".format)
     if not missing.any():
         return values
     return pd.Series(

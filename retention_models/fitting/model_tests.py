@@ -192,7 +192,8 @@ def _by_simulation(
     lines = _lines(richer, customers)
     bound = _bound_by_halves(simpler, richer, lines, rng)
     if bound < CLEAR or not replicates:
-        return result(bound, f"on halves of the customers not seen, p < {max(bound, CLEAR):.1g}", "bound by halves")
+        limit = f"p < {max(bound, CLEAR):.1g}" if bound < 1 else "which bounds no p"
+        return result(bound, f"on halves of the customers not seen, {limit}", "bound by halves")
     more, tried = _simulated(simpler, richer, statistic, lines["T"].to_numpy(), replicates, rng)
     p_value = more / tried if more == ENOUGH else (more + 1) / (tried + 1)
     bootstrap = f"parametric bootstrap of {tried}"

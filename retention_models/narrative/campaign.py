@@ -237,26 +237,30 @@ def _value_sentences(campaign: Campaign, effects: Sequence[Effect]) -> _Sentence
     control = campaign.experiment.plan.control
     within = "" if best.horizon is None else f" within {best.horizon_text}"
     later = "" if campaign.contracts is None else "What retained customers pay later is not counted."
+    change, ends = ("earned", (value, lower, upper)) if upper >= 0 else ("lost", (-value, -upper, -lower))
     earned = (
-        f"“{best.intervention}” earned {_money_text(campaign, with_interval(value, lower, upper))} per treated "
-        f"customer more than “{control}”{within}, net of cost."
+        f"“{best.intervention}” {change} {_money_text(campaign, with_interval(*ends))} per treated customer "
+        f"{'more than' if upper >= 0 else 'against'} “{control}”{within}, net of cost."
     )
     if lower > 0:
         headline = f"Roll out “{best.intervention}”{_annual_clause(campaign, best)}."
         facts = [_repeats_clause(best), _lead_sentence(campaign, ranked), _loss_clause(campaign, best)]
         action = "Keep a random group out of the roll-out, to measure whether it goes on paying."
     elif upper < 0:
-        headline = "Roll out none of the arms: even the best loses money." if len(ranked) > 1 else f"Keep “{control}”."
+        one = f"Keep “{control}”: “{best.intervention}” loses money."
+        headline = "Roll out none of the arms: even the best loses money." if len(ranked) > 1 else one
         facts, action = [], "Spend the money elsewhere: more of the same loses more."
     else:
         gain = "" if best.smallest_gain is None else _money_text(campaign, amount_text(best.smallest_gain))
         excluded = all(_excludes_gain(effect, effect.priced[2]) for effect in effects if effect.priced)
         headline, facts = _undecided(campaign, best, gain, excluded=excluded), [_loss_clause(campaign, best)]
-        action = (
-            "Spend the money elsewhere: no arm can gain what matters."
-            if excluded
-            else "Do not roll out yet: a loss is possible."
-        )
+        action = "Do not roll out yet: a loss is possible."
+        if excluded:
+            action = "Spend the money elsewhere: no arm can gain what matters."
+        elif value <= 0 and headline.startswith("Keep testing"):
+            facts.append(f"To decide: {headline[0].lower()}{headline[1:]}")
+            headline = f"Keep “{control}”: “{best.intervention}” is not expected to pay, though a gain is possible."
+            action = "Do not roll out: a loss is at least as likely as a gain."
     return _Sentences(headline, [earned, later, *facts, _cost_sentence(campaign, best)], action=action)
 
 
@@ -330,14 +334,19 @@ def _outcome_sentences(campaign: Campaign, effects: Sequence[Effect]) -> _Senten
     largest = max(effects, key=lambda effect: abs(effect.estimate))
     if not changed:
         headline, *facts = _no_change(campaign, effects, largest, name)
-        return _Sentences(headline, [*facts, _cost_sentence(campaign, largest)])
+        action = "Do not roll out yet: no effect is shown."
+        return _Sentences(headline, [*facts, _cost_sentence(campaign, largest)], action=action)
     direction = -1.0 if less else 1.0
     ordered = sorted(changed, key=lambda effect: -direction * effect.estimate)
     best = ordered[0]
     control = campaign.experiment.plan.control
-    lead = f"Use “{best.intervention}”" if direction * best.estimate > 0 else f"Keep “{control}”"
     parts = "; ".join(_change_text(effect, name, _mean_of_control(campaign)) for effect in ordered)
-    return _Sentences(f"{lead}.", [f"{parts}.", _cost_sentence(campaign, best)])
+    facts = [f"{parts}.", _cost_sentence(campaign, best)]
+    if direction * best.estimate > 0:
+        action = "State what an outcome earns (margin or price), to learn whether the effect pays."
+        return _Sentences(f"Use “{best.intervention}”.", facts, action=action)
+    taken = "" if less else f"A higher {name} counts as better here; if a lower one is, name it in lower_is_better."
+    return _Sentences(f"Keep “{control}”.", [*facts, taken], action=f"Do not roll out “{best.intervention}”.")
 
 
 def _no_change(campaign: Campaign, effects: Sequence[Effect], largest: Effect, name: str) -> list[str]:
@@ -373,7 +382,8 @@ def _change_text(effect: Effect, name: str, mean_of_control: float) -> str:
     word = "higher" if effect.estimate > 0 else "lower"
     lift = ""
     if mean_of_control > 0:
-        percent = three_digits(100 * abs(effect.estimate) / mean_of_control)
+        share = 100 * abs(effect.estimate) / mean_of_control
+        percent = f"{share:.0f}" if share >= 10 else f"{share:.2g}"
         lift = f", a {'lift' if effect.estimate > 0 else 'fall'} of {percent} %"
     return f"With “{effect.intervention}”, {name} is {size} {unit} {word} ({low} to {high}){lift}"
 
@@ -416,7 +426,9 @@ def published_answer(effects: Sequence[Effect], lifts: Sequence[Effect]) -> Answ
     changed = [effect for effect in effects if effect.lower > 0 or effect.upper < 0]
     ratios = sorted(lifts, key=lambda effect: effect.estimate)
     low, middle, high = ratios[0], ratios[len(ratios) // 2], ratios[-1]
-    n = len(ratios)
+    n, doubted = len(ratios), [effect for effect in effects if effect.failed]
+    names = ", ".join(dict.fromkeys(check.name for effect in doubted for check in effect.failed))
+    doubt = [f"Do not rely on {len(doubted)} of {n} intervals: a check failed ({names})."] if doubted else []
 
     def figure(label: str, effect: Effect) -> KeyFigure:
         numbers = (effect.estimate, effect.lower, effect.upper)
@@ -434,6 +446,7 @@ def published_answer(effects: Sequence[Effect], lifts: Sequence[Effect]) -> Answ
             "They hold for other people, at another time, over short windows.",
             "None of them measured years of loyalty.",
             "Experiments that find something are published more often than others.",
+            *doubt,
         ),
         facts={"data": f"{n} treatments of published experiments", "assigned by": "random"},
     )

@@ -106,7 +106,7 @@ def contract_answer(
     sureness = (*range_texts, explained, _habit_text(saved, written, back))
     actions = [
         f"Let keeping a customer cost no more than the value of one saved{_tenure_range(saved, written)}.",
-        f"Pay at most {written(value_of_contact(one))} a customer for an offer to all: that is its value if it keeps "
+        f"Pay at most {written(value_of_contact(one))} per customer for an offer to all: that is its value if it keeps "
         "every leaver.",
         "Test an offer on customers chosen at random first: a high risk does not mean that an offer changes it.",
     ]
@@ -188,7 +188,8 @@ def _range_texts(
         _beyond_text(parts, terms),
     ]
     if events:
-        texts.append(f"The value assumes no further {' or '.join(name.replace('_', ' ') for name in events)}.")
+        names = [name.replace("_", " ") for name in events]
+        texts.append(f"The value assumes no further {' or '.join(filter(None, (', '.join(names[:-1]), names[-1])))}.")
     return texts
 
 
@@ -302,7 +303,7 @@ def _tenure_range(saved: pd.DataFrame, written: Callable[[float], str]) -> str:
     """The lowest and the highest value of a saved customer, with their tenures; empty if all are equal."""
     value, made = saved["value"].to_numpy()[:-1], saved.index.to_numpy()[:-1]
     (least, at_least), (most, at_most) = ((written(float(value[i])), made[i]) for i in (value.argmin(), value.argmax()))
-    return "" if least == most else f": {least} {_tenure_text(at_least)}, {most} {_tenure_text(at_most)}"
+    return "" if least == most else f": from {least} {_tenure_text(at_least)} to {most} {_tenure_text(at_most)}"
 
 
 def _tenure_text(renewals: int) -> str:

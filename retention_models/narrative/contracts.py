@@ -21,6 +21,8 @@ from retention_models.narrative.formats import p_value_text
 from retention_models.narrative.purchases import Sentence
 from retention_models.value.saved_customers import EDGES
 
+EXACT = 1e-6  # percentage points: a curve through every point has no error, whatever its last digits
+
 
 def explained_text(backtest: pd.DataFrame, explained: pd.DataFrame, *, events: Collection[str] = ()) -> str:
     """Which errors of earlier forecasts the season and the events explain.
@@ -124,7 +126,8 @@ def projection_error_table(book: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """
     if not book:
         return pd.DataFrame(columns=["fitted_error", "error", "last", "actual"])
-    return pd.concat({title: projection_errors(frame) for title, frame in book.items()}, names=["table"])
+    table = pd.concat({title: projection_errors(frame) for title, frame in book.items()}, names=["table"])
+    return table.mask(table.abs() < EXACT, 0.0)
 
 
 def projection_notes(book: dict[str, pd.DataFrame]) -> list[Sentence]:

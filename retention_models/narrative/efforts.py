@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 
@@ -12,7 +13,7 @@ from retention_models.interventions.efforts.budget import FUND, TEST, Allocation
 from retention_models.interventions.efforts.effort_evidence import ANNUAL
 from retention_models.interventions.efforts.register import Register
 from retention_models.narrative.answer import Answer, KeyFigure
-from retention_models.narrative.purchases import written_amount
+from retention_models.narrative.purchases import written_amount, written_range
 
 MOST_NAMES = 2  # in a headline
 EVEN = 0.5
@@ -28,7 +29,7 @@ def register_facts(register: Register, *, name: str = "this register") -> dict[s
     register
         The register that ``read_register`` returns.
     name
-        What its data are called.
+        What its data are called. Of a path, the last part is used.
 
     Returns
     -------
@@ -36,7 +37,7 @@ def register_facts(register: Register, *, name: str = "this register") -> dict[s
         By name: data, as of, efforts, departments, stored effects.
     """
     departments = sorted(set(register.efforts["department"]) - {""})
-    facts = {"data": name, "as of": str(register.as_of), "efforts": f"{len(register.efforts)}"}
+    facts = {"data": Path(name).name, "as of": str(register.as_of), "efforts": f"{len(register.efforts)}"}
     facts |= {"departments": ", ".join(departments)} if departments else {}
     return facts | {"stored effects": f"{len(register.measurements)}"}
 
@@ -88,7 +89,8 @@ def register_answer(
     ]
     proven = money.loc[money.index == "proven", list(ANNUAL)].dropna()
     for value, lower, upper in proven.itertuples(index=False):
-        figures.append(KeyFigure("Proven value a year", written(value), f"{written(lower)} to {written(upper)}"))
+        ends = written_range(register.currency, lower, upper)
+        figures.append(KeyFigure("Proven value a year", written(value), ends))
     return Answer(
         headline=headline,
         figures=tuple(figures),
@@ -131,7 +133,7 @@ def _actions(register: Register, write: Callable[[float], str]) -> list[str]:
     harmful = table[table["state"] == "harmful"].sort_values("annual_value")
     if len(harmful):
         name, row = harmful.index[0], harmful.iloc[0]
-        ends = f"{write(-row['annual_value_upper'])} to {write(-row['annual_value_lower'])}"
+        ends = written_range(register.currency, -row["annual_value_upper"], -row["annual_value_lower"])
         others = f" So {'does' if len(harmful) == 2 else 'do'} {_names(harmful.index[1:])}." if len(harmful) > 1 else ""
         actions.append(f"Stop “{name}”: it loses {ends} a year.{others}")
     proven = table[table["state"] == "proven"].sort_values("annual_value", ascending=False)
@@ -215,13 +217,19 @@ def budget_answer(
     value, lower, upper = allocation.value
     figures = [
         KeyFigure("Budget a year", written(allocation.budget), f"{written(allocation.cost)} spent"),
-        KeyFigure("Expected value a year", written(value), f"{written(lower)} to {written(upper)}"),
+        KeyFigure("Expected value a year", written(value), written_range(currency, lower, upper)),
     ]
     if allocation.chance_of_gain is not None:
         figures.append(KeyFigure("Better than today", _percent(allocation.chance_of_gain), "probability"))
     figures.append(KeyFigure("Cost of deciding now", written(allocation.cost_of_deciding_now), "a year, on average"))
     funded = table[table["decision"] == FUND].sort_values("return", ascending=False)
-    actions = []
+    untested = bool(table["decision"].eq(TEST).all())
+    if untested:  # a value of 0 would be a claim about efforts that nobody measured
+        figures = [KeyFigure("Budget a year", written(allocation.budget), "nothing to allocate yet")]
+        figures.append(KeyFigure("Without evidence", f"{len(table)}", f"of {number_of(len(table), 'efforts')}"))
+        spent = table.loc[table["effort"] == first, "cost_now"].sum()
+        figures.append(KeyFigure("Test first", f"{first}", f"{written(spent)} a year today"))
+    actions = [f"Test “{first}” before the money is spent: a group that gets nothing shows its effect."] * untested
     if len(funded):
         actions.append(f"Fund {_names(funded['effort'].tolist())}: {written(allocation.cost)} a year.")
     tests = table.dropna(subset="value_of_test").sort_values("value_of_test", ascending=False)
@@ -290,11 +298,17 @@ def _keeping_or_winning(table: pd.DataFrame, write: Callable[[float], str]) -> s
     new = float(won["return"].iloc[0])
     better = "Keeping" if earned > new else "Winning"
     per = f"{write(100 * earned)} net per 100 spent on keeping, {write(100 * new)} on winning"
-    return f"{better} customers earns more: {per}."
+    paying = table[(table["kind"] != "acquisition") & (table["expected_value"] > 0)]
+    left_over = better == "Keeping" and won["decision"].eq(FUND).any() and (paying["share"] > FULL).all()
+    rest = " Winning gets only what keeping cannot use." if left_over else ""
+    return f"{better} customers earns more: {per}.{rest}"
 
 
 def _sureness_of_budget(allocation: Allocation, table: pd.DataFrame, write: Callable[[float], str]) -> list[str]:
     level = f"{100 * allocation.level:g} %"
+    untested = table[table["decision"] == TEST]
+    if len(untested) == len(table):
+        return [f"Not funded, since nothing measured may decide: {_names(untested['effort'].tolist())}."]
     said = [
         f"The range of the value is a {level} interval; effects are shrunk, since the best looks better than it is."
     ]
@@ -303,7 +317,6 @@ def _sureness_of_budget(allocation: Allocation, table: pd.DataFrame, write: Call
     unsure = table[(table["decision"] == FUND) & (table["chance"] < 0.8)]
     if len(unsure):
         said.append(f"Less than 80 % sure to belong in the best allocation: {_names(unsure['effort'].tolist())}.")
-    untested = table[table["decision"] == TEST]
     if len(untested):
         said.append(f"Not funded, since nothing measured may decide: {_names(untested['effort'].tolist())}.")
     return [*said, "The response is taken as linear up to the reach of each effort."]

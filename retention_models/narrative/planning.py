@@ -40,14 +40,14 @@ def _earlier_text(errors: ForecastErrors, span: str, what: str) -> str:
         return f"One earlier {what} over {span} was {_off_text(off[0])}."
     inside = int(errors.inside(0.8).sum())
     most, least = _off_text(off[0]), _off_text(off[-1])
-    return f"Of {m} earlier {several} over {span}, {inside} lay inside such a range, from {most} to {least}."
+    return f"Of {m} earlier {several} over {span}, {inside or 'none'} lay inside such a range, from {most} to {least}."
 
 
 def _off_text(error: float) -> str:
     """How far off a forecast was, by the logarithm of what came over what was expected."""
     percent = 100 * abs(math.expm1(-error))
     if percent < PERCENT:
-        return "right to 1 %"
+        return "less than 1 % off"
     return f"{percent:.0f} % too {'low' if error > 0 else 'high'}"
 
 
@@ -57,7 +57,8 @@ def _warnings(past_errors: PastErrors, errors: ForecastErrors) -> list[str]:
     season = 100 * math.expm1(errors.season)
     latest = {1: "low", -1: "high"}.get(errors.one_sided)
     return [
-        f"Most of its model error is a stated {100 * STATED_ERROR:.0f} %; it narrows as forecasts come true." * stated,
+        f"The range rests mostly on a stated error of {100 * STATED_ERROR:.0f} %; it narrows as forecasts come true."
+        * stated,
         "" if past_errors.has_seen_season else "The log is shorter than a year: a season has not been seen.",
         f"The season of last year moves the forecast by {season:+.0f} %." * (abs(season) >= PERCENT),
         f"The latest three forecasts all were too {latest}." if latest else "",

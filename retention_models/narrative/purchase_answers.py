@@ -70,7 +70,8 @@ def value_answer(
     def written(amount: Any) -> str:
         return terms.written(rounded_amount(float(amount)))
 
-    worth, errors = total.iloc[0], past_errors.value or past_errors.counts
+    worth = total.iloc[0]
+    errors, what = (past_errors.value, "value") if past_errors.value else (past_errors.counts, "purchases")
     ranges = {
         level: range_of_amounts(terms, *(rounded_amount(float(worth[name])) for name in planning_names(level)))
         for level in (0.8, 0.95)
@@ -113,8 +114,8 @@ def value_answer(
         sureness=tuple(
             text
             for text in (
-                f"The range holds four times in five; {ranges[0.95]} holds in 19 of 20.",
-                past_error_text(past_errors, errors),
+                f"The range should hold four times in five; {ranges[0.95]} should hold in 19 of 20.",
+                past_error_text(past_errors, errors, what=f"forecast of {what}"),
                 median_share_sentence(total).strip(),
             )
             if text
@@ -144,7 +145,8 @@ def customer_base_answer(
     Parameters
     ----------
     status
-        The row of ``status_by_group`` for all customers.
+        The row of ``status_by_group`` for all customers; one for each model that fits about equally well, the best one
+        first, indexed by its name.
     second
         The table of ``time_to_second_purchase``.
     segments
@@ -202,7 +204,7 @@ def customer_base_answer(
             text.strip()
             for text in (
                 untested,
-                status_text(status.iloc[0], day, alive),
+                status_text(status, day, alive),
                 bias_sentence(ratios),
                 median_share_sentence(segments),
             )

@@ -47,8 +47,12 @@ def _is_at_edge(row: pd.Series[Any]) -> bool:
     return share > 100 - CERTAIN and upper - lower == 100
 
 
-def status_text(row: pd.Series[Any], day: str, alive: Check | None) -> str:
-    """How many customers are expected to be customers still, or that the log cannot say."""
+def status_text(status: pd.DataFrame, day: str, alive: Check | None) -> str:
+    """How many customers are expected to be customers still, or that the log cannot say.
+
+    ``status`` has a row for each model that fits about equally well, the best one first.
+    """
+    row = status.iloc[0]
     if alive is not None and alive.passed is False and not _is_at_edge(row):
         return f"The log does not show who of {row['customers']:,.0f} customers has left by {day}."
     if _is_at_edge(row):
@@ -56,10 +60,14 @@ def status_text(row: pd.Series[Any], day: str, alive: Check | None) -> str:
             f"This log of {row['customers']:,.0f} customers contains no sign of customers leaving, so it cannot say "
             f"who has left by {day}."
         )
-    share = 100 * float(row["probability_alive"])
+    still, share = status["still_customers"], 100 * status["probability_alive"]
+    few, many, low, high = (f"{end:,.0f}" for end in (still.min(), still.max(), share.min(), share.max()))
+    number, percent = (ends[0] if len(set(ends)) == 1 else " to ".join(ends) for ends in ((few, many), (low, high)))
+    models = f" {' and '.join(map(str, status.index))} fit about equally well." if few != many else ""
+    untested = " This log cannot test that number." if alive is not None and alive.passed is None else ""
     return (
-        f"{row['still_customers']:,.0f} of {row['customers']:,.0f} customers ({share:.0f} %) are expected to still be "
-        f"customers on {day}."
+        f"{number} of {row['customers']:,.0f} customers ({percent} %) are expected to still be customers on {day}."
+        f"{models}{untested}"
     )
 
 
@@ -104,6 +112,13 @@ def written_amount(currency: str, amount: float) -> str:
     return f"{currency} {three_digits(rounded_amount(float(amount)))}".strip()
 
 
+def written_range(currency: str, lower: float, upper: float) -> str:
+    """The two ends of a range of amounts, with the currency once: "EUR 147,000 to 558,000"."""
+    if lower == -float("inf"):
+        return f"{written_amount('', lower)} to {written_amount(currency, upper)}"
+    return f"{written_amount(currency, lower)} to {written_amount('', upper)}"
+
+
 class Sentence(str):
     """A sentence that a notebook shows as a paragraph."""
 
@@ -138,7 +153,7 @@ def forecast_sentence(
     return Sentence(
         f"Plan with {range_text(row, _count_range)} purchases within {span_name(horizon, about['time_unit'])} from the "
         f"{len(customers):,} customers known on {about['calibration_end']}; new customers come on top. "
-        f"{past_error_text(past_errors, past_errors.counts)}"
+        f"{past_error_text(past_errors, past_errors.counts, what='forecast of purchases')}"
     )
 
 

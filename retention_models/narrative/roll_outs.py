@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from retention_models.interventions.designs.roll_out import RollOut
 from retention_models.interventions.effects.effect import Effect
 from retention_models.interventions.outcomes.unit_periods import SHARES
 from retention_models.narrative.answer import Answer, KeyFigure
-from retention_models.narrative.purchases import written_amount
+from retention_models.narrative.purchases import written_amount, written_range
 
 IN_WORDS = {
     "randomisation": "other assignments of the launches",
@@ -25,7 +26,7 @@ def roll_out_facts(roll_out: RollOut, *, name: str = "this roll-out") -> dict[st
     roll_out
         The result of ``difference_in_differences``.
     name
-        What its data are called.
+        What its data are called. Of a path, the last part is used.
 
     Returns
     -------
@@ -35,7 +36,12 @@ def roll_out_facts(roll_out: RollOut, *, name: str = "this roll-out") -> dict[st
     panel = roll_out.panel
     ends = [str(getattr(each, "date", lambda each=each: each)()) for each in panel.periods[[0, -1]]]
     treated = int(panel.treated.sum())
-    return {"data": name, "period": " to ".join(ends), "units": f"{len(panel.units)}", "treated": f"{treated}"}
+    return {
+        "data": Path(name).name,
+        "period": " to ".join(ends),
+        "units": f"{len(panel.units)}",
+        "treated": f"{treated}",
+    }
 
 
 def roll_out_answer(
@@ -65,11 +71,12 @@ def roll_out_answer(
     change, lower, upper = (_percent(float(overall[name]), in_points) for name in ("estimate", "lower", "upper"))
     figures = [KeyFigure("Effect per period", change, f"{lower} to {upper}")]
     if effect.annual_value is not None:
-        year, low, high = (written_amount(currency, amount) for amount in effect.annual_value)
-        figures.append(KeyFigure("Value a year", year, f"{low} to {high}"))
+        year, *ends = effect.annual_value
+        figures.append(KeyFigure("Value a year", written_amount(currency, year), written_range(currency, *ends)))
     elif effect.priced is not None:
-        value, low, high = (written_amount(currency, amount) for amount in effect.priced)
-        figures.append(KeyFigure("Value per unit and period", value, f"{low} to {high}"))
+        value, *ends = effect.priced
+        each = written_range(currency, *ends)
+        figures.append(KeyFigure("Value per unit and period", written_amount(currency, value), each))
     treated = int(roll_out.panel.treated.sum())
     figures += [
         KeyFigure("Units with the programme", f"{treated}", f"of {len(roll_out.panel.units)}"),
@@ -103,17 +110,19 @@ def _decision(roll_out: RollOut, effect: Effect, currency: str, failed: str) -> 
     lower, upper = ends[1:] if ends is not None else (effect.lower, effect.upper)
     if not known and roll_out.lower_is_better:
         lower, upper = -upper, -lower
+    scale = " a year" if effect.annual_value else " per unit and period"
     if lower > 0:
-        scale = " a year" if effect.annual_value else " per unit and period"
-        worth = f": {written_amount(currency, lower)} to {written_amount(currency, upper)}{scale}" if known else ""
+        worth = f": {written_range(currency, lower, upper)}{scale}" if known else ""
         first = "Keep and extend" if known else "It works: keep"
         return f"{first} {name}{worth}.", ["Launch the remaining units in random order, to go on measuring."]
     worse = "rises" if roll_out.lower_is_better else "falls"
     if upper < 0:
         return f"Stop {name}: it loses money." if known else f"Stop {name}: the outcome {worse}.", []
-    return f"Keep measuring {name}: a gain and a loss are both possible.", [
-        "Launch the next units in random order; more units and periods make the interval narrower."
-    ]
+    undecided = f"Keep measuring {name}: a gain and a loss are both possible."
+    if known and (effect.lower > 0 or effect.upper < 0):
+        outcome, worth = roll_out.outcome.replace("_", " "), written_range(currency, lower, upper)
+        undecided = f"Keep measuring {name}: it changes {outcome}; whether it pays is undecided: {worth}{scale}."
+    return undecided, ["Launch the next units in random order; more units and periods make the interval narrower."]
 
 
 def _percent(share: float, unit: str) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
+from retention_models.core.check import Check
 from retention_models.core.dates import span_name
 from retention_models.core.formatting import three_digits
 from retention_models.interventions.designs.trial_effects import Trials
 from retention_models.interventions.effects.effect import Effect
 from retention_models.interventions.effects.sensitivity import objection
 from retention_models.narrative.answer import Answer, KeyFigure
-from retention_models.narrative.purchases import written_amount
+from retention_models.narrative.purchases import written_amount, written_range
 
 AGAINST = {"as_joined": "Effect of joining", "never_joined": "Against never joining"}
 WORDS = {
@@ -31,7 +33,7 @@ def trials_facts(trials: Trials, *, name: str = "this log") -> dict[str, str]:
     trials
         The result of ``target_trials``.
     name
-        What its data are called.
+        What its data are called. Of a path, the last part is used.
 
     Returns
     -------
@@ -41,7 +43,7 @@ def trials_facts(trials: Trials, *, name: str = "this log") -> dict[str, str]:
     left = sum(trials.left_out.values())
     horizon = span_name(trials.horizon, trials.time_unit)
     return {
-        "data": name,
+        "data": Path(name).name,
         "joined": trials.kind,
         "joins": f"{trials.joins:,} of {trials.joins + left:,}",
         "horizon": horizon,
@@ -72,14 +74,17 @@ def trials_answer(
     naive = float(trials.naive()["difference"].iloc[0])
     figures = [KeyFigure("Members against others", _change(naive, trials.outcome), "a dashboard's number, no evidence")]
     for estimand, row in trials.overall().iterrows():
-        ends = " to ".join(_change(float(row[end]), trials.outcome) for end in ("lower", "upper"))
+        lower, upper = (_change(float(row[end]), trials.outcome) for end in ("lower", "upper"))
+        ends = f"{lower.partition(' ')[0]} to {upper}"
         figures.append(KeyFigure(AGAINST[str(estimand)], _change(float(row["estimate"]), trials.outcome), ends))
     if effect.priced is not None:
-        value, lower, upper = (written_amount(currency, amount) for amount in effect.priced)
-        figures.append(KeyFigure("Value of a member", value, f"{lower} to {upper} in {effect.horizon_text}"))
+        value, lowest, highest = effect.priced
+        within = f"{written_range(currency, lowest, highest)} in {effect.horizon_text}"
+        figures.append(KeyFigure("Value of a member", written_amount(currency, value), within))
     figures.append(KeyFigure("Joins compared", f"{trials.joins:,}", f"{sum(trials.left_out.values()):,} left out"))
     headline, actions = _decision(effect, currency, lower_is_better=trials.lower_is_better)
-    remedies = [check.remedy for check in effect.checks if check.decides and not check.passed and check.remedy]
+    open_checks = [check for check in effect.checks if check.decides and (check.passed is False or _lacks_data(check))]
+    remedies = [check.remedy for check in open_checks if check.remedy]
     return Answer(
         headline=headline,
         figures=tuple(figures[:5]),
@@ -94,6 +99,11 @@ def trials_answer(
     )
 
 
+def _lacks_data(check: Check) -> bool:
+    """Whether a check was not measured at all: its remedy then says what is missing."""
+    return check.passed is None and check.size is None
+
+
 def _decision(effect: Effect, currency: str, *, lower_is_better: bool) -> tuple[str, list[str]]:
     """The headline, and what to do."""
     name, why = f"“{effect.intervention}”", objection(effect)
@@ -103,8 +113,8 @@ def _decision(effect: Effect, currency: str, *, lower_is_better: bool) -> tuple[
         return f"Do not decide on {name} by this log: “{failed[0]}” failed. A test would settle it.", [settle]
     if why:
         open_checks = [check.name.lower() for check in effect.checks if check.decides and check.passed is None]
-        untold = open_checks[0] if open_checks else "a check"
-        return f"Not proven that {name} keeps anyone: {untold} is not known. A test would settle it.", [settle]
+        untold = f"“{open_checks[0]}”" if open_checks else "a check"
+        return f"Not proven that {name} keeps anyone: {untold} is not testable. A test would settle it.", [settle]
     ends = effect.annual_value or effect.priced or (effect.estimate, effect.lower, effect.upper)
     known = effect.priced is not None
     _, lower, upper = ends
@@ -112,7 +122,7 @@ def _decision(effect: Effect, currency: str, *, lower_is_better: bool) -> tuple[
         lower, upper = -upper, -lower
     if lower > 0:
         scale = "a year" if effect.annual_value else f"a member in {effect.horizon_text}"
-        worth = f": {written_amount(currency, lower)} to {written_amount(currency, upper)} {scale}" if known else ""
+        worth = f": {written_range(currency, lower, upper)} {scale}" if known else ""
         return f"{'Keep' if known else 'It works: keep'} {name}{worth}.", [
             "Invite customers who have not joined, half of them at random, to go on measuring."
         ]
@@ -120,7 +130,7 @@ def _decision(effect: Effect, currency: str, *, lower_is_better: bool) -> tuple[
         reason = "it costs more than it brings" if known else "the outcome gets worse"
         return f"Change or stop {name}: {reason}.", [settle]
     if known and (effect.lower > 0 or effect.upper < 0):
-        worth = f"{written_amount(currency, lower)} to {written_amount(currency, upper)}"
+        worth = written_range(currency, lower, upper)
         return f"{name} changes {WORDS[effect.outcome] or 'spend'}; whether it pays is undecided: {worth} a member.", [
             settle
         ]

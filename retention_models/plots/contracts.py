@@ -164,9 +164,9 @@ def plot_remaining(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 @apply_style
 def plot_churn_by_month(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Plot of churn by calendar month: points what came, a line what the model expects, and the events.
+    """Plot of churn by calendar month or year: points what came, a line what the model expects, and the events.
 
-    The band holds 95 % of the months if the model is right.
+    The band holds 95 % of the points if the model is right.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def plot_churn_by_month(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("when the renewal was due")
     ax.set_ylabel("left, of those who came to a renewal")
     outside = int(((frame["churn"] - frame["expected"]).abs() > reach).sum())
-    message = f"Churn lay outside the band in {outside} of {len(frame)} months"
+    message = f"Churn lay outside the band in {outside} of {number_of(len(frame), _period_name(frame.index))}"
     set_message(ax, frame, message, _describe_churn(frame), pad=16)
     return ax
 
@@ -220,7 +220,7 @@ def _describe_triangle(matrix: pd.DataFrame, size: pd.Series, seen: pd.Series) -
         known = shares.dropna()
         now = f"{percent(float(shares[shares.index == last].iloc[0]))} after {number_of(last, 'renewals')}"
         end = f"{percent(known.iloc[-1])} after {known.index[-1]}"
-        each.append(f"{named(cohort)} ({customers:,} customers) {now}, {end}")
+        each.append(f"{named(cohort)} ({number_of(customers, 'customers')}) {now}, {end}")
     return (
         f"{len(matrix)} cohorts, share that remains as last observed and at the end of the forecast: {listing(each)}."
     )
@@ -233,6 +233,11 @@ def _describe_remaining(expected: pd.Series, ranges: list[tuple[float, float]], 
     )
     ends = " and ".join(f"{name} {interval(*ends)}" for name, ends in zip(names, ranges, strict=True))
     return f"Expected customers: {course(expected, 'after renewal')}. At the end: {ends}."
+
+
+def _period_name(calendar: pd.Index) -> str:
+    """What the rows of ``churn_by_month`` are: years of contracts that run for a year, and otherwise months."""
+    return "years" if str(calendar[0]).isdigit() else "months"
 
 
 def _describe_churn(frame: pd.DataFrame) -> str:

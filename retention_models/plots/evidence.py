@@ -62,19 +62,21 @@ def plot_evidence(panel: pd.DataFrame, ax: Axes | None = None) -> Axes:
         )
     ax = axes_or_new(ax, rows=2 * len(panel))
     ax.axvline(0 if is_difference else 1, color=ACTUAL, linewidth=1)
+    in_points = is_difference and panel["unit"].str.startswith("share of ").all()
+    shown = panel.assign(**{name: 100 * panel[name] for name in COLUMNS}) if in_points else panel
     if is_difference:
-        ax.set_xlabel(f"change in {panel['unit'].iloc[0]}")
+        ax.set_xlabel(f"change in {panel['unit'].iloc[0]}{', percentage points' if in_points else ''}")
     else:
         ax.set_xscale("log")
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 1.25, 1.5, 2, 3, 5, 7)))
         ax.xaxis.set_major_formatter(PLAIN)
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_xlabel(f"{panel['scale'].iloc[0]}, log scale")
-    _draw_intervals(ax, panel, COLUMNS)
+    _draw_intervals(ax, shown, COLUMNS)
     none = 0 if is_difference else 1
     above, below = int((panel["lower"] > none).sum()), int((panel["upper"] < none).sum())
     message = f"{above} of {number_of(len(panel), 'intervals')} above no effect{f', {below} below' if below else ''}"
-    set_message(ax, panel, message, _describe_effects(panel, ax.get_xlabel(), COLUMNS), pad=24)
+    set_message(ax, panel, message, _describe_effects(shown, ax.get_xlabel(), COLUMNS), pad=24)
     return ax
 
 
@@ -160,9 +162,16 @@ def _draw_intervals(ax: Axes, table: pd.DataFrame, columns: tuple[str, str, str]
     ax.set_ylim(len(table) - 0.5, -0.5)
     ax.grid(axis="x")
     ax.grid(axis="y", visible=False)
-    designs = list(dict.fromkeys(table["design"]))
-    marks = [Line2D([], [], marker=MARKS[d], color=COLOUR_OF[d], linestyle="", label=d) for d in designs]
+    kinds = dict.fromkeys(zip(table["design"], table["failed"].astype(bool), strict=True))
+    marks = [_legend_mark(design, failed=failed) for design, failed in kinds]
     ax.legend(handles=marks, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(marks))
+
+
+def _legend_mark(design: str, *, failed: bool) -> Line2D:
+    """The mark of a design, hollow where a check failed."""
+    colour, label = (QUIET, f"{design}, a check failed (!)") if failed else (COLOUR_OF[design], design)
+    face = "white" if failed else colour
+    return Line2D([], [], marker=MARKS[design], color=colour, markerfacecolor=face, linestyle="", label=label)
 
 
 def _describe_effects(table: pd.DataFrame, what: str, columns: tuple[str, str, str]) -> str:

@@ -172,9 +172,8 @@ def _describe_periods(frame: pd.DataFrame, total: pd.Series) -> str:
     """How purchases and the share of repeat purchases run over the complete periods."""
     whole = frame["complete"].astype(bool) if frame["complete"].any() else frame["complete"].notna()
     share = (frame["repeat_purchases"] / total.where(total > 0))[whole]
-    part = (
-        f" {(~frame['complete'].astype(bool)).sum()} periods were seen in part." if not frame["complete"].all() else ""
-    )
+    partial = int((~frame["complete"].astype(bool)).sum())
+    part = f" Seen only in part: {number_of(partial, 'periods')}." if partial else ""
     return (
         f"Purchases in {len(frame)} periods; complete ones: {course(total[whole], 'in')}. "
         f"Repeat purchases among them: {course(share, 'in', percent)}.{part}"

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from retention_models.plots.descriptions import interval, listing, number
-from retention_models.plots.style import ACTUAL, COLOURS, QUIET, apply_style, axes_or_new, set_message
+from retention_models.core.formatting import number_of
+from retention_models.plots.descriptions import interval, listing, number, percent
+from retention_models.plots.style import ACTUAL, COLOURS, PERCENT, QUIET, apply_style, axes_or_new, set_message
 
 
 @apply_style
@@ -44,16 +45,22 @@ def plot_event_study(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
             ax.plot(place[side], middle[side], "o", color=colour, label=name)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     ax.set_xlabel("periods since launch")
-    ax.set_ylabel(f"effect, {table.attrs.get('unit', '') or 'in the unit of the outcome'}")
+    unit = table.attrs.get("unit", "")
+    ax.set_ylabel(f"effect, {unit or 'in the unit of the outcome'}")
+    write = percent if unit.startswith(("of ", "share of ")) else number
+    if write is percent:
+        ax.yaxis.set_major_formatter(PERCENT)
     known = [
-        f"{first} to {last}: {number(mean)} {interval(low, high)}"
+        f"{first} to {last}: {write(mean)} {interval(low, high, write)}"
         for first, last, mean, low, high in zip(
             table.index, table["last"], middle, ends["lower"], ends["upper"], strict=True
         )
         if np.isfinite(low)
     ]
-    mean_after = float(middle[after].mean()) if after.any() else 0.0
-    mean_before = float(middle[~after].mean()) if (~after).any() else 0.0
-    message = f"Mean effect {number(mean_after)} since launch, {number(mean_before)} before it"
+    beyond = (ends["lower"] > 0) | (ends["upper"] < 0)
+    message = (
+        f"Beyond chance: {beyond[after].sum()} of {number_of(after.sum(), 'intervals')} since launch, "
+        f"{beyond[~after].sum()} of {(~after).sum()} before it"
+    )
     set_message(ax, table, message, f"By periods since launch, with intervals: {listing(known)}.", pad=24)
     return ax

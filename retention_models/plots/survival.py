@@ -76,7 +76,8 @@ def _draw(frame: pd.DataFrame, key: str, value: str, what: str, numbers: pd.Data
     if numbers is not None:
         _write_numbers(ax, numbers, dict(zip(curves, colours, strict=True)) if key == "group" else {})
     ends = {name: float(curve[value].iloc[-1]) for name, curve in curves.items()}
-    label_ends(ax, list(curves), list(ends.values()), colours)
+    if len(curves) > 1:
+        label_ends(ax, list(curves), list(ends.values()), colours)
     what = "Still there" if value == "survival" else "Left"
     set_message(
         ax, frame, _ends_message(what, ends, float(frame["tenure"].max()), unit), _describe_curves(curves, value)
@@ -87,7 +88,7 @@ def _draw(frame: pd.DataFrame, key: str, value: str, what: str, numbers: pd.Data
 def _ends_message(what: str, ends: dict[str, float], last: float, unit: str) -> str:
     """The highest and the lowest end of the curves."""
     names = dict.fromkeys((max(ends, key=lambda name: ends[name]), min(ends, key=lambda name: ends[name])))
-    each = [f"{name:.24} {percent(ends[name])}" for name in names]
+    each = [f"{f'{name:.24} ' if len(ends) > 1 else ''}{percent(ends[name])}" for name in names]
     when = f"after {number(last)} {unit}" if unit else f"at tenure {number(last)}"
     return f"{what} {when}: {', '.join(each)}"
 

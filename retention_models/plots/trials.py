@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
+from retention_models.core.formatting import number_of
 from retention_models.plots.descriptions import interval, listing, number
 from retention_models.plots.style import (
     ACTUAL,
@@ -91,10 +92,10 @@ def plot_trials(curves: pd.DataFrame, ax: Axes | None = None) -> Axes:
     label_ends(ax, [GROUPS[name] for name in drawn], [float(last[name]) for name in drawn], [colours[n] for n in drawn])
     message = (
         f"{number(last['joined'])} {outcome} of those who joined, {number(last['as_joined'])} of others alike, "
-        f"after {since[-1]:.0f} {unit}"
+        f"after {number_of(since[-1], unit)}"
     )
     told = [
-        f"{place:.0f} {unit}: {number(row['joined'])} against {number(row['as_joined'])}, difference "
+        f"{number_of(place, unit)}: {number(row['joined'])} against {number(row['as_joined'])}, difference "
         f"{number(row['difference'])} {interval(row['lower'], row['upper'])}"
         for place, (_, row) in zip(since, curves.iterrows(), strict=True)
     ]

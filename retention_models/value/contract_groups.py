@@ -144,8 +144,8 @@ def one_model_check(worth: pd.DataFrame, *, level: float = 0.95) -> Check:
     apart = pooled / value - 1
     error = (upper - lower) / (2 * normal_quantile(level)) / value
     detail = (
-        f"One model for all customers gives {100 * apart:+.1f} % of the value that the models of the "
-        f"{len(worth) - 1} groups give together, whose standard error is {100 * error:.1f} %."
+        f"The value by one model for all customers differs by {100 * apart:+.1f} % from the sum over the models of the "
+        f"{len(worth) - 1} groups. The standard error of that sum is {100 * error:.1f} %."
     )
     return Check(
         name,

@@ -68,3 +68,11 @@ def test_ranges_with_levels_of_their_own_keep_these():
     shown = with_intervals(frame.assign(planning_lower_95=[3.0], planning_upper_95=[7.0]), level=0.9)
     assert shown.columns.tolist() == ["value", "planning, 80 %", "planning, 95 %"]
     assert shown["planning, 95 %"].tolist() == ["3.00 … 7.00"]
+
+
+def test_large_whole_numbers_of_a_table_are_written_as_in_the_text():
+    shown = with_intervals(pd.DataFrame({"customers": [4118, 6], "years": [2, 1], "arm": ["none", "mail"]}))
+    assert shown["customers"].tolist() == ["4,118", "6"]
+    assert shown["years"].tolist() == [2, 1]
+    missing = with_intervals(pd.DataFrame({"customers": pd.array([4118, None], dtype="Int64")}))
+    assert missing["customers"].tolist() == ["4,118", "-"]

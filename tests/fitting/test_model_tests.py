@@ -8,6 +8,7 @@ import retention_models as rm
 from retention_models.btyd.cnbd import MBGCNBD
 from retention_models.btyd.mbgnbd import MBGNBD
 from retention_models.btyd.nbd import NBD
+from retention_models.fitting import model_tests
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.model_tests import likelihood_ratio
 from retention_models.survival.bdw import BetaDiscreteWeibull
@@ -79,7 +80,7 @@ def test_regular_timing_that_is_none_needs_no_test(cdnow):
     assert (test.p_value, test.reference_distribution) == (1.0, "none needed")
 
 
-def test_what_halves_do_not_decide_is_simulated():
+def test_what_halves_do_not_decide_is_simulated(monkeypatch):
     customers = MBGCNBD(0.9, 2.0, 0.5, 2.0, k=2).simulate(np.full(20, 30.0), np.random.default_rng(3))
     simpler, richer = fit(MBGNBD, customers), fit(MBGCNBD, customers)
     assert richer.model.k > 1
@@ -87,6 +88,8 @@ def test_what_halves_do_not_decide_is_simulated():
     simulated = likelihood_ratio(simpler, richer, customers, replicates=4, rng=np.random.default_rng(2))
     assert halves.reference_distribution == "bound by halves"
     assert halves.p_value > 0.001
+    monkeypatch.setattr(model_tests, "_bound_by_halves", lambda *_: 1.0)
+    assert "which bounds no p)" in str(likelihood_ratio(simpler, richer, customers, replicates=0))
     assert (simulated.reference_distribution, simulated.p_value) == ("parametric bootstrap of 4", 0.2)
     assert "(parametric bootstrap of 4, p = 0.2)" in str(simulated)
 

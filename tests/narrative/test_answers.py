@@ -2,14 +2,19 @@
 
 import json
 import re
+from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import retention_models as rm
 from retention_models.core.check import Check
+from retention_models.forecast.planning_range import ForecastErrors
 from retention_models.narrative.answer import MIME
+from retention_models.narrative.planning import past_error_text
+from retention_models.narrative.purchases import status_text, written_range
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 TERMS = rm.Terms(price=12, currency="EUR")
@@ -65,7 +70,8 @@ def test_a_campaign_that_may_lose_is_tested_on_and_one_that_loses_is_stopped():
     assert unsure.headline.startswith("Keep testing “mail”")
     assert unsure.actions == ("Do not roll out yet: a loss is possible.",)
     losing = rm.narrative.campaign_answer(campaign(50, cost=5.0))
-    assert losing.headline.startswith("Keep “none”.")
+    assert losing.headline == "Keep “none”: “mail” loses money."
+    assert losing.sureness[0].startswith("“mail” lost EUR 5.00 (4.55 to 5.45) per treated customer against “none”")
     assert losing.actions[0].startswith("Spend the money elsewhere")
 
 
@@ -103,7 +109,10 @@ def test_the_customer_base_is_answered_by_the_second_order_and_the_segment(shop)
         f"Try for the second order until day {day:,}; segment “{held.index[0]}” holds "
         f"{100 * held['share_of_value'].iloc[0]:.0f} % of the value."
     )
-    assert "are expected to still be customers on 1998-06-30." in answer.sureness[0]
+    assert answer.sureness[0].endswith("are expected to still be customers on 1998-06-30.")
+    open_check = Check("P(alive) in the holdout", None, detail="Too few.")
+    untested = rm.narrative.customer_base_answer(status, second, held, alive=open_check, **about)
+    assert untested.sureness[0].endswith("This log cannot test that number.")
     lost = Check("P(alive) in the holdout", False, detail="Many came back.")
     unknown = rm.narrative.customer_base_answer(status, second, held, alive=lost, **about)
     assert unknown.sureness[0].startswith("The log does not show who of 2,357 customers has left by 1998-06-30.")
@@ -168,3 +177,64 @@ def test_a_difference_within_chance_keeps_its_sign():
     said = str(rm.narrative.recommendation(campaign))
     assert "With “mail”, “bought” differs by -1.00 percentage points (-4." in said
     assert "which may be chance." in said
+
+
+def test_an_arm_that_is_not_expected_to_pay_is_not_called_worth_testing_first():
+    """The table beside it says that no effect is expected to pay."""
+    answer = rm.narrative.campaign_answer(campaign(60, cost=0.5, smallest_gain=0.1))
+    assert answer.headline == "Keep “none”: “mail” is not expected to pay, though a gain is possible."
+    assert "To decide: keep testing “mail” with " in " ".join(answer.sureness)
+    assert answer.actions == ("Do not roll out: a loss is at least as likely as a gain.",)
+
+
+def test_an_outcome_that_fell_says_that_more_counts_as_better():
+    """A test of arrests would otherwise keep the control because arrests became fewer."""
+    bought = [1] * 90 + [0] * 410 + [1] * 50 + [0] * 450
+    rows = pd.DataFrame({"arm": ["none"] * 500 + ["mail"] * 500, "arrested": bought})
+    fell = rm.interventions.read_campaign(rows, rm.Terms(), assigned_by="random")
+    answer = rm.narrative.campaign_answer(fell)
+    assert answer.headline == "Keep “none”."
+    assert "if a lower one is, name it in lower_is_better." in answer.sureness[1]
+    assert "a fall of 44 %" in answer.sureness[0]
+    assert answer.actions == ("Do not roll out “mail”.",)
+    better = rm.interventions.read_campaign(rows, rm.Terms(), assigned_by="random", lower_is_better=["arrested"])
+    used = rm.narrative.campaign_answer(better)
+    assert used.headline == "Use “mail”."
+    assert used.actions[0].startswith("State what an outcome earns")
+
+
+def test_customers_still_there_are_a_range_where_models_fit_equally_well():
+    """Pages 01 and 02 may take different models: one number would claim more than the log knows."""
+    status = pd.DataFrame({"customers": 60, "still_customers": [27.0, 34.0], "probability_alive": [0.45, 0.57]})
+    status = status.assign(probability_alive_lower=0.3, probability_alive_upper=0.7)
+    two = status_text(status.set_axis(["Pareto/NBD", "MBG/NBD"]), "2024-12-23", None)
+    assert two == (
+        "27 to 34 of 60 customers (45 to 57 %) are expected to still be customers on 2024-12-23. Pareto/NBD and "
+        "MBG/NBD fit about equally well."
+    )
+    assert status_text(status.iloc[:1], "2024-12-23", None) == (
+        "27 of 60 customers (45 %) are expected to still be customers on 2024-12-23."
+    )
+
+
+def test_published_intervals_with_a_failed_check_are_counted():
+    counted = rm.datasets.load_published_experiments().dropna(subset="count")
+    effects = rm.interventions.effects_of_counts(counted)
+    lifts = rm.interventions.effects_of_counts(counted, scale="ratio")
+    said = rm.narrative.published_answer(effects, lifts).sureness
+    assert "Do not rely on 4 of 10 intervals: a check failed (Unit of assignment)." in said
+
+
+def test_forecasts_that_were_right_or_never_are_told_in_english():
+    many = ForecastErrors(
+        days_ahead=91, origins=tuple(date(2022, m, 1) for m in (3, 6, 9)), log_ratios=(0.001, 0.5, 0.5),
+        seasons=(0.0,) * 3, variances=(1e-6,) * 3, days_learnt=(400, 500, 600),
+    )  # fmt: skip
+    errors = rm.forecast.PastErrors(horizon=13, time_unit="W", as_of=date(2023, 1, 1), days_learnt=760, counts=many)
+    assert "from less than 1 % off to 39 % too low" in past_error_text(errors, many)
+
+
+def test_a_range_of_amounts_has_its_currency_once():
+    assert written_range("EUR", 147_312, 558_000) == "EUR 147,000 to 558,000"
+    assert written_range("EUR", -np.inf, 5) == "without limit to EUR 5.00"
+    assert written_range("", -1.5, 2.26) == "-1.50 to 2.26"

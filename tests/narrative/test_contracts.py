@@ -36,7 +36,7 @@ def test_the_answer_gives_the_base_within_what_was_seen_and_a_saved_customer():
         r"renewals\.", found.headline
     )  # fmt: skip
     assert len(found.headline.split()) <= 25
-    assert "one saved: EUR 199 before the first renewal, EUR 383 after renewal 4." in found.actions[0]
+    assert "one saved: from EUR 199 before the first renewal to EUR 383 after renewal 4." in found.actions[0]
     assert "Beyond these renewals the models add EUR " in " ".join(found.sureness)
     assert [figure.label for figure in found.figures] == [
         "Value, next 4 renewals", "A saved customer", "Expected to leave at the next renewal"
@@ -92,7 +92,7 @@ def test_customers_of_different_prices_are_compared_by_what_one_is_worth_in_its_
     told = contract_answer(parts, saved, terms=by_price, customers=40, in_prices=in_prices)
     first, last = (rm.narrative.three_digits(in_prices["value"].loc[made]) for made in (0, 4))
     assert told.actions[0].endswith(
-        f"one saved: {first} times the price before the first renewal, {last} times the price after renewal 4."
+        f"one saved: from {first} times the price before the first renewal to {last} times the price after renewal 4."
     )
     assert re.match(
         r"Spend at most \d\.\d+ times the price to keep a customer who would leave; all 40 are ", told.headline
@@ -254,13 +254,13 @@ def test_the_answer_says_by_which_groups_without_which_events_and_what_failed():
     failed = Check("Forecasts at earlier dates", False, detail="One of three held.")
     planned = pd.DataFrame({"ahead": [2], "expected": [1.5], "planning_lower_80": [1.0], "planning_upper_80": [1.9]})
     told = answer(
-        ShiftedBetaGeometric, REGULAR, [0, 3], events=["price_rise", "strike"], by="plan", planned=planned,
+        ShiftedBetaGeometric, REGULAR, [0, 3], events=["price_rise", "strike", "new_law"], by="plan", planned=planned,
         checks=[failed, Check("fine", True, detail="It is.")], facts={"data": "a log"},
         assumed="Assumed, not stated: much.",
     )  # fmt: skip
     said = " ".join(told.sureness)
     assert "covers parameters. The model is the model, fitted by plan." in said
-    assert "The value assumes no further price rise or strike." in said
+    assert "The value assumes no further price rise, strike or new law." in said
     assert told.figures[1].label == "Customers who stay 2 renewals"
     assert (told.figures[1].value, told.figures[1].range) == ("2 of 2", "1 to 2")
     assert told.check_counts == "2 checks: 1 passed, 1 failed"
@@ -270,3 +270,13 @@ def test_the_answer_says_by_which_groups_without_which_events_and_what_failed():
     plain = told._repr_mimebundle_()[MIME]
     assert plain["headline"] == told.headline
     assert [check["name"] for check in plain["checks"]] == ["Forecasts at earlier dates"]
+
+
+def test_a_curve_through_every_point_has_no_error():
+    """Rounding errors such as 2e-12 percentage points are no digits to read."""
+    kept = pd.DataFrame({"tenure": range(1, 7), "at_risk": [1000, 500, 300, 200, 150, 120]})
+    kept = kept.assign(lost=[500, 200, 100, 50, 30, 20])
+    table = rm.narrative.projection_error_table(rm.narrative.projections_by_table(kept))
+    small = table["fitted_error"].abs() < 1e-4
+    assert small.any()
+    assert (table.loc[small, "fitted_error"] == 0).all()

@@ -41,7 +41,7 @@ def test_the_headline_splits_the_money_by_what_is_known():
         "EUR 10,000 not measured."
     )
     assert answer.actions == (
-        "Stop “coupon”: it loses EUR 8,000 to EUR 12,000 a year.",
+        "Stop “coupon”: it loses EUR 8,000 to 12,000 a year.",
         "Go on with “letter”: it earns EUR 10,000 a year.",
         "Test “club” first, which costs EUR 10,000 a year; Ann owns it.",
     )
@@ -98,6 +98,7 @@ def test_keeping_is_compared_with_winning():
     found = rm.allocate_budget(make({"letter": 1.0}), 15_000, acquisition=new, draws=20)
     said = " ".join(budget_answer(found, currency="EUR").actions)
     assert "Keeping customers earns more: EUR 100 net per 100 spent on keeping, EUR 20.0 on winning." in said
+    assert "Winning gets only what keeping cannot use." in said
 
 
 def test_overlap_and_stale_evidence_are_told():
@@ -148,3 +149,14 @@ def test_unknown_costs_are_never_an_amount_of_zero():
 def test_evidence_out_of_date_is_not_called_unmeasured():
     answer = register_answer(make({"letter": 1.0}, population="students"))
     assert answer.headline.endswith("EUR 10,000 not measured or out of date.")
+
+
+def test_efforts_that_nobody_measured_get_no_value_of_zero():
+    answer = budget_answer(rm.allocate_budget(make({"club": None, "mail": None}), 10_000, draws=50), currency="EUR")
+    assert [figure.label for figure in answer.figures] == ["Budget a year", "Without evidence", "Test first"]
+    assert answer.actions[0].startswith("Test “club” before the money is spent")
+    assert answer.sureness == ("Not funded, since nothing measured may decide: “club” and “mail”.",)
+
+
+def test_a_page_names_the_file_and_not_its_folder():
+    assert register_facts(make(ALL), name="/home/ann/efforts.csv")["data"] == "efforts.csv"

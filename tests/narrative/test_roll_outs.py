@@ -28,6 +28,7 @@ def rolled(gain, units=24, treated=12, noise=1.0, trend=0.0, periods=16):
         (rolled(10), {}, "per unit and period."),
         (rolled(-10), {}, "Stop “club”: it loses money."),
         (rolled(0), {}, "Keep measuring “club”: a gain and a loss are both possible."),
+        (rolled(10), {"running_cost": 19.0}, "“club”: it changes orders; whether it pays is undecided: EUR -"),
         (rolled(5, trend=2.0), {}, "Do not decide by this roll-out: “Parallel trends before launch” failed."),
         (
             rolled(9, units=12, treated=1),

@@ -83,3 +83,9 @@ def test_each_event_is_named_once_over_its_months(churn_by_month):
     outside = ((churn_by_month["churn"] - churn_by_month["expected"]) / churn_by_month["chance"]).abs() > 1.96
     assert f"in {outside.sum()} of {len(outside)} months" in ax.get_title(loc="left")
     assert [text.get_text() for text in ax.texts].count(ax.texts[0].get_text()) == 1
+
+
+def test_annual_churn_is_counted_in_years(churn_by_month):
+    by_year = churn_by_month.head(3).set_axis(["2022", "2023", "2024"])
+    for frame, word in ((by_year, "of 3 years"), (churn_by_month, f"of {len(churn_by_month)} months")):
+        assert drawn(plots.plot_churn_by_month(frame)).get_title(loc="left").endswith(word)

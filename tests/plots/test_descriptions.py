@@ -125,3 +125,15 @@ def test_frames_with_little_in_them_are_drawn_and_described(segments, season, re
         (plots.plot_retention, retention[retention["cohort"] == "2024-04"]),
     ):
         assert description(draw(frame)).endswith(".")
+
+
+def test_one_of_a_thing_is_not_several(periods, trial_curves):
+    assert "Seen only in part: 1 period." in description(plots.plot_periods(periods))
+    assert "1 week: " in description(plots.plot_trials(trial_curves))
+
+
+def test_an_effect_of_a_roll_out_is_drawn_in_percent_as_the_text_has_it(event_study):
+    ax = plots.plot_event_study(event_study)
+    assert event_study.attrs["unit"].startswith("of ")
+    assert ax.get_title(loc="left").startswith("Beyond chance: ")
+    assert ax.yaxis.get_major_formatter()(0.05, 0) == "5 %"

@@ -33,8 +33,8 @@ def test_every_row_is_drawn_from_the_top(counts):
     ax = plot_evidence(panel)
     assert [label.get_text().split("\n")[0] for label in ax.get_yticklabels()] == panel["intervention"].tolist()
     drawn = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"]
-    np.testing.assert_allclose(drawn, panel["estimate"])
-    assert ax.get_xlabel() == "change in share of customers"
+    np.testing.assert_allclose(drawn, 100 * panel["estimate"])
+    assert ax.get_xlabel() == "change in share of customers, percentage points"
 
 
 def test_rows_with_a_failed_check_are_marked(counts):
@@ -44,6 +44,8 @@ def test_rows_with_a_failed_check_are_marked(counts):
     ax = plot_evidence(panel)
     assert all(label.get_text().endswith("(!)") for label in ax.get_yticklabels())
     assert all(line.get_markerfacecolor() == "white" for line in ax.lines if line.get_marker() == "o")
+    (legend,) = ax.get_legend().get_texts()
+    assert legend.get_text() == "randomised, a check failed (!)"
 
 
 def test_ratios_get_a_log_axis(counts):
@@ -71,7 +73,7 @@ def test_an_interval_without_any_end_spans_the_axes(counts, scale):
     (segment,) = segments(ax)
     assert (segment[0][0], segment[1][0]) == ax.get_xlim()
     assert sorted(line.get_marker() for line in ax.lines if line.get_marker() in "<>") == ["<", ">"]
-    assert ax.get_xlim()[0] < panel["estimate"].iloc[0] < ax.get_xlim()[1]
+    assert ax.get_xlim()[0] < (100 if scale == "difference" else 1) * panel["estimate"].iloc[0] < ax.get_xlim()[1]
 
 
 def test_finite_intervals_lie_within_the_axes(counts):
@@ -80,8 +82,8 @@ def test_finite_intervals_lie_within_the_axes(counts):
     ]
     ax = plot_evidence(panel)
     left, right = ax.get_xlim()
-    assert left < 0 < panel["upper"].max() < right
-    np.testing.assert_allclose([segment[:, 0] for segment in segments(ax)], panel[["lower", "upper"]])
+    assert left < 0 < 100 * panel["upper"].max() < right
+    np.testing.assert_allclose([segment[:, 0] for segment in segments(ax)], 100 * panel[["lower", "upper"]])
 
 
 def test_what_shares_no_axis_is_refused(counts):

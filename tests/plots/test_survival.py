@@ -39,3 +39,10 @@ def test_a_known_unit_of_the_tenure_is_in_title_and_label(curves):
         ax = plot_survival(curves, numbers)
         assert ax.get_xlabel() == "tenure in months"
     assert ax.get_title(loc="left").startswith("Still there after 2 months: ")
+
+
+def test_a_single_curve_needs_no_name(curves):
+    one = curves[curves["group"] == curves["group"].iloc[0]].assign(group="all")
+    ax = plot_survival(one)
+    assert "all" not in [text.get_text() for text in ax.texts]
+    assert ": all" not in ax.get_title(loc="left")

@@ -136,9 +136,9 @@ def test_the_answer_on_value_carries_its_errors():
         "Plan with EUR 4,320 to 6,540 of margin from the 100 known customers over the next 26 weeks."
     )
     assert told.sureness == (
-        "The range holds four times in five; EUR 4,000 to 7,110 holds in 19 of 20.",
-        "One earlier forecast over 26 weeks was 14 % too low. Most of its model error is a stated 10 %; it narrows as "
-        "forecasts come true.",
+        "The range should hold four times in five; EUR 4,000 to 7,110 should hold in 19 of 20.",
+        "One earlier forecast of value over 26 weeks was 14 % too low. The range rests mostly on a stated error of 10 "
+        "%; it narrows as forecasts come true.",
     )
     assert told.actions[0] == (
         "Make an offer that costs EUR 2.50 to at most 5 customers (5.0 %): it must raise their purchases by 10 %."
@@ -147,7 +147,7 @@ def test_the_answer_on_value_carries_its_errors():
     assert partly.sureness[-1] == "34 % of the value uses median amounts, because no mean exists."
     counted = rm.narrative.value_answer(total, replace(errors, value=None, days_learnt=200), paying, **words)
     assert (
-        "No earlier forecast over 26 weeks can be checked: the range rests on a stated error of 10 %."
+        "No earlier forecast of purchases over 26 weeks can be checked: the range rests on a stated error of 10 %."
         in (counted.sureness[1])
     )
 
@@ -175,7 +175,7 @@ def test_errors_of_one_sign_and_a_season_are_told():
     text = forecast_sentence(pd.DataFrame([ends]), errors, customers, 13)
     assert text.startswith(
         "Plan with 9,590 to 14,600 (four times in five; 7 to 0.400 in 19 of 20) purchases within 13 weeks from the 40 "
-        "customers known on 2023-01-01; new customers come on top. Of 3 earlier forecasts over 13 weeks, "
+        "customers known on 2023-01-01; new customers come on top. Of 3 earlier forecasts of purchases over 13 weeks, "
     )
     assert "from 18 % too low to 26 % too low. The season of last year moves the forecast by +22 %." in text
     assert text.endswith("The latest three forecasts all were too low.")
