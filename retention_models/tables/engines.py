@@ -29,6 +29,7 @@ from retention_models.tables.files import (
     duckdb_connection,
     is_path,
     is_text_file,
+    keep_rows,
     naming,
     open_files,
     parse_text,
@@ -98,7 +99,8 @@ def open_log(
     if frame.implementation.is_pandas():
         frame = read_pandas(frame.to_native(), kinds, columns, forms, time_zone)
     elif frame.implementation.is_duckdb():
-        frame = nw.from_native(parse_text(frame.to_native(), kinds, forms, time_zone, whole=whole))
+        parsed = parse_text(frame.to_native(), kinds, forms, time_zone, whole=whole)
+        frame = nw.from_native(keep_rows(parsed, source) if whole else parsed)
     else:
         frame = read_lazily(frame, kinds, forms, time_zone)
     return with_types(frame, kinds, columns, time_zone)

@@ -13,6 +13,7 @@ import pytest
 from retention_models.logs.transactions import read_log as module
 from retention_models.logs.transactions import summary
 from retention_models.logs.transactions.purchases import purchases
+from retention_models.tables import files
 from retention_models.tables.frames import collect
 
 # Of logs with three rows a third is set aside where one of them is at fault.
@@ -373,3 +374,23 @@ def test_errors_call_columns_by_the_names_they_have_in_the_log(values, rule, key
     rows = log(**values).rename(columns={"customer_id": "user", "date": "ts", "amount": "total"})
     with pytest.raises(ValueError, match=rule):
         read_transactions(rows, customer_id="user", date="ts", amount="total", **keywords)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".csv.gz"])
+def test_a_log_from_a_small_file_stays_as_it_was_read(tmp_path, ending):
+    path = tmp_path / f"orders{ending}"
+    log().to_csv(path, index=False)
+    read = module.read_transactions(path)
+    log(amount=[0.0, 0.0, 0.0]).head(1).to_csv(path, index=False)
+    assert bought(read) == bought(module.read_transactions(log()))
+
+
+def test_the_rows_of_large_files_stay_in_their_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "MOST_KEPT", 1)
+    path = tmp_path / "orders.csv"
+    log().to_csv(path, index=False)
+    read = module.read_transactions(path)
+    assert bought(read) == bought(module.read_transactions(log()))
+    path.unlink()
+    with pytest.raises(files.UnreadableError):
+        bought(read)
