@@ -112,7 +112,7 @@ class Uncertainty(ABC):
         """``quantity(model, *columns)`` of each row, without its uncertainty; shape (n,)."""
         return in_chunks(lambda some: quantity(self.row_model(some), *some.columns), rows)
 
-    @property
+    @cached_property
     def step_errors(self) -> Array:
         """A matrix R, shape (free, m): steps vary as R z with z standard normal, as ``Estimate.errors`` do."""
         return root_of(self.fit.covariance) / step_scale(self.fit)[:, None]
