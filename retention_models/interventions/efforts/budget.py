@@ -204,6 +204,9 @@ class _Effects:
 def _require_names(table: pd.DataFrame, exclusive: Sequence[Sequence[str]], limits: Any) -> None:
     """An error for a limit on an effort that is none of the rows."""
     require_type("limits", limits or {}, Mapping)
+    for group in (exclusive, *exclusive):
+        if isinstance(group, str):
+            raise TypeError(f"exclusive must be groups of efforts, such as [('mail', 'letter')]; got {exclusive!r}")
     for limit, stated in (limits or {}).items():
         if not (isinstance(stated, tuple | list) and len(stated) == 2 and isinstance(stated[0], Mapping)):
             raise ValueError(f"limits[{limit!r}] must be (weights by effort, bound), such as ({{'mail': 500}}, 800)")

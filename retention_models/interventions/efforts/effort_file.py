@@ -39,6 +39,7 @@ DAYS = ("started", "ends", "review_date")
 AMOUNTS = ("fixed_cost", "cost_per_contact", "contacts", "reach")
 COLUMNS = (*TEXTS, *DAYS, *AMOUNTS)
 REQUIRED = ("effort", "kind")
+PLAIN = ("programme", "program")  # British and American
 NOBODY = ("?", "-", "n/a", "na", "none", "nobody", "tbd", "unknown")  # how files say that a field is not known
 NO_END = 9999  # the year of an end by which programs say that there is none
 WHERE = "the register"
@@ -81,14 +82,26 @@ def plain_remedies() -> Iterator[None]:
         raise ValueError(f"{error.problem}. Write days like 2026-12-31, and numbers like 1234.5") from None
 
 
+def read_kind(text: str) -> str:
+    """The kind that a text names: blanks, hyphens, apostrophes, capitals and a plural do not matter.
+
+    A text that names none stays as it is.
+    """
+    return {_bare(kind): kind for kind in KINDS}.get(_bare(text), text)
+
+
+def _bare(kind: str) -> str:
+    return "".join(filter(str.isalnum, kind.casefold())).replace(*PLAIN).removesuffix("s")
+
+
 def _require_columns(names: Sequence[str]) -> None:
-    missing = [name for name in REQUIRED if name not in names]
-    if missing:
-        raise ValueError(f"{WHERE} has no column {missing[0]!r}; it has {', '.join(names)}. {HINT}")
     for name in names:
         alike = get_close_matches(name.lower().replace(" ", "_"), COLUMNS, 1, 0.8)
         if name not in COLUMNS and alike and alike[0] not in names:
             raise ValueError(f"{WHERE} has a column {name!r}; rename it to {alike[0]!r} if that is meant. {HINT}")
+    missing = [name for name in REQUIRED if name not in names]
+    if missing:
+        raise ValueError(f"{WHERE} has no column {missing[0]!r}; it has {', '.join(names)}. {HINT}")
 
 
 def _read(source: Any, names: Sequence[str]) -> pd.DataFrame:
@@ -100,6 +113,7 @@ def _read(source: Any, names: Sequence[str]) -> pd.DataFrame:
     read = collect_table(source, columns, every, where=WHERE, hint=HINT)
     for name in TEXTS:
         read[name] = _text(read[name]) if name in read else ""
+    read["kind"] = read["kind"].map(read_kind)
     for name in DAYS:
         read[name] = pd.to_datetime(read[name]).dt.normalize() if name in read else pd.Series(pd.NaT, read.index)
     for name in AMOUNTS:
@@ -135,7 +149,8 @@ def _require_values(read: pd.DataFrame, customers: int | None, owners: Sequence[
         allowed = f"must be one of the owners {', '.join(owners)}, or empty"
         refuse_rows(read, "owner", read["owner"].ne("") & ~read["owner"].isin(owners), allowed)
     for name in AMOUNTS:
-        refuse_rows(read, name, ~(read[name].fillna(0) >= 0) | np.isinf(read[name]), "must be 0 or more")
+        bad = ~(read[name].fillna(0) >= 0) | np.isinf(read[name])
+        refuse_rows(read, name, bad, "must be a finite number, 0 or more, or empty if it is not known")
     whole = read["reach"].fillna(0) % 1 != 0
     refuse_rows(read, "reach", whole, "must be a whole number of customers")
     refuse_rows(read, "ends", read["ends"] < read["started"], "must not come before started; were the days exchanged?")

@@ -144,6 +144,8 @@ def test_exclusive_efforts_and_further_limits_are_obeyed():
     assert rm.allocate_budget(table, 1e6, limits=calls, draws=2).table["share"].tolist() == [1, 1, 0]
     with pytest.raises(ValueError, match="exclusive names 'z', which is no effort; there are a, b, c"):
         rm.allocate_budget(table, 10, exclusive=[("a", "z")])
+    with pytest.raises(TypeError, match="exclusive must be groups of efforts, such as"):
+        rm.allocate_budget(table, 10, exclusive=["a", "b"])
     with pytest.raises(ValueError, match=r"limits\['calls'\] names 'z'"):
         rm.allocate_budget(table, 10, limits={"calls": ({"z": 1}, 1)})
     with pytest.raises(ValueError, match="no allocation meets all limits"):
