@@ -283,7 +283,7 @@ class Register(Presentation):
                 limit=0,
                 unit="lines",
                 detail=f"{number_of(stored, 'effects')} can be read, {number_of(self._damaged, 'lines')} cannot.",
-                remedy="A run was stopped while it wrote; run its report again.",
+                remedy="A run was stopped while it wrote; run its report again, and the line no longer counts.",
             ),
             Check(
                 "Effects with an effort",
