@@ -172,6 +172,9 @@ def _judge(effort: Effort, pieces: list[Piece], level: float) -> Finding:
         shown = None
         endless = f"the {100 * level:.3g} % interval of its value has no end: too few customers were tested"
         reason = endless if state == "undecided" and reason != CONTRADICTION else reason
+    needed = _to_decide(effort, newest(deciding).main) if state == "undecided" else None
+    if needed is not None and needed <= newest(deciding).main.n:
+        needed, reason = None, f"{reason}, and its test was as large as the smallest gain that matters needs"
     return Finding(
         state=state,
         reason=reason,
@@ -179,7 +182,7 @@ def _judge(effort: Effort, pieces: list[Piece], level: float) -> Finding:
         law=shown,
         uses=uses,
         money=money_of(shown, effort, uses, level),
-        to_decide=_to_decide(effort, newest(deciding).main) if state == "undecided" else None,
+        to_decide=needed,
         pooled=pooled,
     )
 

@@ -81,7 +81,7 @@ def read_register(
       proves nothing.
     - *harmful*: the interval lies below the costs, under the same conditions.
     - *undecided*: all others. ``customers_to_decide`` is the size of the test that would decide: its interval is no
-      wider than the smallest gain that matters to each side.
+      wider than the smallest gain that matters to each side. It is missing where the last test was that large.
 
     Effects on the same data are one piece of evidence. Of two pieces, one must decide at half the error, and the other
     must not contradict it. Three and more are pooled (Paule & Mandel 1982; Hartung & Knapp 2001).

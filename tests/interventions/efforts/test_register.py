@@ -93,10 +93,19 @@ def test_money_of_a_year_is_reach_times_value_less_the_fixed_cost(register):
     assert table.loc[["join", "broken", "no money", "club"], "annual_value"].isna().all()
 
 
-def test_an_undecided_effort_names_the_test_that_would_decide(register):
-    needed = register.table["customers_to_decide"]
-    assert needed["e-mail"] == int(np.ceil(4_000 * (1.959964 * 0.2 / 0.5) ** 2))  # half width of the interval: 0.5
+def test_an_undecided_effort_names_the_test_that_would_decide(efforts):
+    small = measured("e-mail", 0.1, 0.2, smallest_gain=0.25)
+    found = rm.read_register(efforts, as_of=AS_OF).add([small, measured("letter", 1.0, 0.2)]).table
+    needed = found["customers_to_decide"]
+    assert needed["e-mail"] == int(np.ceil(4_000 * (1.959964 * 0.2 / 0.25) ** 2))  # half width of the interval: 0.25
     assert pd.isna(needed["letter"])
+
+
+def test_no_test_smaller_than_the_one_that_did_not_decide_is_said_to_decide(register):
+    row = register.table.loc["e-mail"]  # its interval is 0.39 wide to each side, and a contact costs 0.50
+    assert pd.isna(row["customers_to_decide"])
+    assert row["reason"].endswith("gain and loss, and its test was as large as the smallest gain that matters needs")
+    assert register.table.loc["join", "customers_to_decide"] < 4_000  # a random test may be smaller than a comparison
 
 
 def test_a_register_without_reach_cannot_pay_back_a_fixed_cost(efforts):
