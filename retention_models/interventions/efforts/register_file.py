@@ -109,7 +109,7 @@ def read_register(
     require_level(level)
     require_type("currency", currency, str)
     day = dt.date.today() if as_of is None else read_day("as_of", as_of)
-    efforts = read_efforts(source, customers=customers, owners=owners)
+    efforts = read_efforts(source, customers=customers, owners=owners, currency=currency)
     path = Path(os.fspath(source)) if isinstance(source, str | os.PathLike) else None
     measurements = [each for name, row in efforts.iterrows() for each in _stored(str(name), row["evidence"], path)]
     damaged = 0

@@ -447,3 +447,22 @@ def test_adding_refuses_a_misspelt_intervention_and_data_that_are_no_name(regist
         register.add(measured("letter", 1.0, 0.2), effort={"leter": "letter"})
     with pytest.raises(TypeError, match="data must be"):
         register.add(measured("letter", 1.0, 0.2), data=5)
+
+
+@pytest.mark.parametrize(
+    ("costs", "currency", "said"),
+    [
+        (("1 EUR", "10 USD"), "", r"USD \(fixed_cost\) and EUR \(cost_per_contact\)"),
+        (("1 USD", "10"), "EUR", r"EUR \(the register\) and USD \(cost_per_contact\)"),
+        (("\u00a31", "\u20ac10"), "", r"EUR \(fixed_cost\) and GBP \(cost_per_contact\)"),
+    ],
+)
+def test_costs_in_two_currencies_are_refused(costs, currency, said):
+    frame = pd.DataFrame({"effort": ["a"], "kind": ["points"], "cost_per_contact": costs[:1], "fixed_cost": costs[1:]})
+    with pytest.raises(ValueError, match=rf"the costs are in several currencies, {said}; convert them to one"):
+        rm.read_register(frame, currency=currency)
+
+
+def test_a_currency_beside_each_cost_is_read():
+    frame = pd.DataFrame({"effort": ["a", "b"], "kind": "points", "cost_per_contact": ["\u20ac1.50", "\u20ac2"]})
+    assert rm.read_register(frame, currency="EUR").efforts["cost_per_contact"].tolist() == [1.5, 2.0]
