@@ -55,7 +55,7 @@ def test_the_headline_splits_the_money_by_what_is_known():
         ({"club": None}, {"cost_per_contact": None}, "Test “club” first; Ann owns it."),
         ({"letter": 1.0}, {"ends": "2026-01-01"}, "Start “letter”: it earns EUR 10,000 a year."),
         ({"letter": 1.0}, {"reach": None}, "Go on with “letter”."),
-        ({"mail": 0.1}, {}, "Test “mail” again with 160 customers."),
+        ({"mail": 0.1}, {}, "Test “mail” again."),
         ({"a": -1.0, "b": -2.0, "c": -3.0}, {}, "So do “b” and “a”."),
     ],
 )

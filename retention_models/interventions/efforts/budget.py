@@ -204,6 +204,9 @@ class _Effects:
 def _require_names(table: pd.DataFrame, exclusive: Sequence[Sequence[str]], limits: Any) -> None:
     """An error for a limit on an effort that is none of the rows."""
     require_type("limits", limits or {}, Mapping)
+    for group in (exclusive, *exclusive):
+        if isinstance(group, str):
+            raise TypeError(f"exclusive must be groups of efforts, such as [('mail', 'letter')]; got {exclusive!r}")
     for limit, stated in (limits or {}).items():
         if not (isinstance(stated, tuple | list) and len(stated) == 2 and isinstance(stated[0], Mapping)):
             raise ValueError(f"limits[{limit!r}] must be (weights by effort, bound), such as ({{'mail': 500}}, 800)")
@@ -322,32 +325,34 @@ class _Choice:
         now = self.gain(self.shares, self.effects.mean)
         found = np.where(self.effects.known, 0.0, np.nan)
         for row, means in results.items():
-            gain = 0.0 if self._changes_nothing(row, means) else self._mean_value(row, means) - now
+            gain = self._mean_value(row, means) - now
             found[row] = gain if gain > NOTHING * abs(now) else 0.0
         return found
 
     def _mean_value(self, row: int, means: Array) -> float:
-        """The expected value once the mean effect of one row is known, over what it may be."""
-        return float(np.mean([self._with_mean(row, mean) for mean in means]))
+        """The expected value once the mean effect of one row is known, over what it may be.
 
-    def _changes_nothing(self, row: int, means: Array) -> bool:
-        """Whether no result of a test changes the allocation.
-
-        The value of the best allocation is convex in the mean of a row. One that is best at both ends is so between.
+        The value of the best allocation is convex in the mean of a row, and each allocation is a line below it. If the
+        lines at both ends are all of it, as for a row that is taken whole or not at all, no other result is solved.
         """
-        for mean in (means.min(), means.max()):
-            effect = self.effects.mean.copy()
-            effect[row] = mean
-            kept = float(self.gain(self.shares, effect))
-            if self._with_mean(row, mean) - kept > NOTHING * abs(kept):
-                return False
-        return True
+        share = self.shares[row]
+        ends = [means.min()] if share == 1 else [means.max()] if share == 0 else [means.min(), means.max()]
+        found = [self.shares, *(self._shares_with(row, end) for end in ends)]
+        if not self.rows["whole"].iloc[row] and len({shares[row] for shares in found}) > 1:
+            found += [self._shares_with(row, mean) for mean in means]
+        return float(np.max([self._line(row, shares, means) for shares in found], axis=0).mean())
 
-    def _with_mean(self, row: int, mean: float) -> float:
-        """The expected value once the mean effect of one row is known to be this."""
+    def _shares_with(self, row: int, mean: float) -> Array:
+        """The best shares once the mean effect of one row is known to be this."""
         effect, allowed = self.effects.mean.copy(), self.effects.known.copy()
         effect[row], allowed[row] = mean, True
-        return float(self.gain(self.best(effect, allowed), effect))
+        return self.best(effect, allowed)
+
+    def _line(self, row: int, shares: Array, means: Array) -> Array:
+        """The expected value of these shares, for each mean effect of one row."""
+        others = self.effects.mean.copy()
+        others[row] = 0.0
+        return np.asarray(self.gain(shares, others) + self.reach[row] * shares[row] * means)
 
     def chance_of_gain(self) -> float | None:
         """The probability that the allocation earns more than today's, which treats as many as its cost pays for."""

@@ -12,7 +12,7 @@ from scipy.special import ndtri
 from retention_models.core.arguments import require_number, require_type
 from retention_models.interventions.effects.assignment import Design
 from retention_models.interventions.efforts.effort_evidence import UNMEASURED
-from retention_models.interventions.efforts.effort_file import KINDS, plain_remedies, refuse_rows
+from retention_models.interventions.efforts.effort_file import KINDS, plain_remedies, read_kind, refuse_rows
 from retention_models.tables.engines import collect_table, column_names
 
 WHERE = "the table of rows"
@@ -43,6 +43,7 @@ def read_rows(rows: Any, acquisition: Mapping[str, float] | None, level: float) 
         table = collect_table(rows, columns, {name: kinds[name] for name in columns}, where=WHERE, hint=HINT)
     for name in TEXTS:
         table[name] = table[name].astype("string").fillna("").astype(object) if name in table else ""
+    table["kind"] = table["kind"].map(read_kind)
     for name, written in given.items():
         unread = table[name].isna() & table[written].astype("string").fillna("").str.strip().ne("")
         refuse_rows(table, name, unread, "must be a number, or empty", written, what="rows")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
@@ -39,13 +40,17 @@ DAYS = ("started", "ends", "review_date")
 AMOUNTS = ("fixed_cost", "cost_per_contact", "contacts", "reach")
 COLUMNS = (*TEXTS, *DAYS, *AMOUNTS)
 REQUIRED = ("effort", "kind")
+COSTS = ("fixed_cost", "cost_per_contact")
+CODE, SIGN = re.compile("[A-Z]{3}"), re.compile("[A-Z]{3}|[$€£¥₹]")
+SIGNS = {"€": "EUR", "£": "GBP", "₹": "INR"}  # others belong to several currencies
+PLAIN = ("programme", "program")  # British and American
 NOBODY = ("?", "-", "n/a", "na", "none", "nobody", "tbd", "unknown")  # how files say that a field is not known
 NO_END = 9999  # the year of an end by which programs say that there is none
 WHERE = "the register"
 HINT = f"A register has the columns {', '.join(COLUMNS)}; only effort and kind are required."
 
 
-def read_efforts(source: Any, *, customers: int | None, owners: Sequence[str] | None) -> pd.DataFrame:
+def read_efforts(source: Any, *, customers: int | None, owners: Sequence[str] | None, currency: str) -> pd.DataFrame:
     """The efforts, indexed by ``effort``, with ``cost_per_year``; columns that are not there are empty.
 
     Columns of other names stay as they are.
@@ -59,7 +64,7 @@ def read_efforts(source: Any, *, customers: int | None, owners: Sequence[str] | 
     with plain_remedies(), naming(source):
         names = column_names(source, WHERE)
         _require_columns(names)
-        read = _read(source, names)
+        read = _read(source, names, currency)
         _require_values(read, customers, owners)
     efforts = read.set_index("effort")
     contacts = efforts["contacts"].fillna(efforts["reach"])
@@ -81,17 +86,29 @@ def plain_remedies() -> Iterator[None]:
         raise ValueError(f"{error.problem}. Write days like 2026-12-31, and numbers like 1234.5") from None
 
 
+def read_kind(text: str) -> str:
+    """The kind that a text names: blanks, hyphens, apostrophes, capitals and a plural do not matter.
+
+    A text that names none stays as it is.
+    """
+    return {_bare(kind): kind for kind in KINDS}.get(_bare(text), text)
+
+
+def _bare(kind: str) -> str:
+    return "".join(filter(str.isalnum, kind.casefold())).replace(*PLAIN).removesuffix("s")
+
+
 def _require_columns(names: Sequence[str]) -> None:
-    missing = [name for name in REQUIRED if name not in names]
-    if missing:
-        raise ValueError(f"{WHERE} has no column {missing[0]!r}; it has {', '.join(names)}. {HINT}")
     for name in names:
         alike = get_close_matches(name.lower().replace(" ", "_"), COLUMNS, 1, 0.8)
         if name not in COLUMNS and alike and alike[0] not in names:
             raise ValueError(f"{WHERE} has a column {name!r}; rename it to {alike[0]!r} if that is meant. {HINT}")
+    missing = [name for name in REQUIRED if name not in names]
+    if missing:
+        raise ValueError(f"{WHERE} has no column {missing[0]!r}; it has {', '.join(names)}. {HINT}")
 
 
-def _read(source: Any, names: Sequence[str]) -> pd.DataFrame:
+def _read(source: Any, names: Sequence[str], currency: str) -> pd.DataFrame:
     """Texts, days and numbers, each next to what stands in the file, so that nothing unreadable is lost."""
     given = {name: f"{name} as written" for name in (*DAYS, *AMOUNTS) if name in names}
     kinds = dict.fromkeys(TEXTS, "text") | dict.fromkeys(DAYS, "day") | dict.fromkeys(AMOUNTS, "number")
@@ -100,6 +117,7 @@ def _read(source: Any, names: Sequence[str]) -> pd.DataFrame:
     read = collect_table(source, columns, every, where=WHERE, hint=HINT)
     for name in TEXTS:
         read[name] = _text(read[name]) if name in read else ""
+    read["kind"] = read["kind"].map(read_kind)
     for name in DAYS:
         read[name] = pd.to_datetime(read[name]).dt.normalize() if name in read else pd.Series(pd.NaT, read.index)
     for name in AMOUNTS:
@@ -107,9 +125,21 @@ def _read(source: Any, names: Sequence[str]) -> pd.DataFrame:
     for name, written in given.items():
         what = "a day such as 2026-12-31" if name in DAYS else "a number"
         refuse_rows(read, name, read[name].isna() & _text(read[written]).ne(""), f"must be {what}, or empty", written)
+    _require_one_currency(read, [name for name in COSTS if name in given], given, currency)
     read["ends"] = read["ends"].where(read["ends"].dt.year != NO_END)
     others = [name for name in names if name not in COLUMNS]
     return read[[*COLUMNS, *others]].reset_index(drop=True)
+
+
+def _require_one_currency(read: pd.DataFrame, costs: Sequence[str], given: Mapping[str, str], currency: str) -> None:
+    """An error where costs are written in two currencies, or in another than that of the register."""
+    first = {currency: "the register"} if CODE.fullmatch(currency) else {}
+    for name in costs:
+        signs = _text(read[given[name]]).str.extract(f"({SIGN.pattern})")[0].map(lambda sign: SIGNS.get(sign, sign))
+        first |= {sign: name for sign in signs.dropna() if sign not in first}
+    if len(first) > 1:
+        said = " and ".join(f"{sign} ({place})" for sign, place in first.items())
+        raise ValueError(f"the costs are in several currencies, {said}; convert them to one, and write numbers only")
 
 
 def _text(column: pd.Series) -> pd.Series:
@@ -135,7 +165,8 @@ def _require_values(read: pd.DataFrame, customers: int | None, owners: Sequence[
         allowed = f"must be one of the owners {', '.join(owners)}, or empty"
         refuse_rows(read, "owner", read["owner"].ne("") & ~read["owner"].isin(owners), allowed)
     for name in AMOUNTS:
-        refuse_rows(read, name, ~(read[name].fillna(0) >= 0) | np.isinf(read[name]), "must be 0 or more")
+        bad = ~(read[name].fillna(0) >= 0) | np.isinf(read[name])
+        refuse_rows(read, name, bad, "must be a finite number, 0 or more, or empty if it is not known")
     whole = read["reach"].fillna(0) % 1 != 0
     refuse_rows(read, "reach", whole, "must be a whole number of customers")
     refuse_rows(read, "ends", read["ends"] < read["started"], "must not come before started; were the days exchanged?")

@@ -2,7 +2,8 @@
 
 A line holds one effect with its law and checks, the effort it belongs to, the checksum of its data, and the version
 that wrote it. Lines are appended in one write under a lock, so that two writers do not mix. What a killed writer left
-half written stays where it is, is counted, and is never read as an effect.
+half written stays where it is, and is never read as an effect. It is counted as damaged until the trail holds a whole
+line that begins alike, but for version and time: the effect that was not stored then.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import datetime as dt
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +23,7 @@ from retention_models.core.version import __version__
 from retention_models.interventions.effects.effect import Effect
 
 FORMAT = 1
+WHEN = re.compile(r'("retention_models"|"added"): "[^"]*"?')  # what differs between two lines of one effect
 NO_LINE = "this is no line written by Register.add, which has effort, format and effect"
 
 
@@ -68,6 +71,8 @@ def log_path(register: Path) -> Path:
 def read_log(path: Path) -> tuple[list[Measurement], int]:
     """The measurements of an audit trail, in the order in which they were added, and the number of damaged lines.
 
+    A damaged line whose effect was stored by another line is not counted.
+
     Raises
     ------
     ValueError
@@ -79,14 +84,14 @@ def read_log(path: Path) -> tuple[list[Measurement], int]:
         )
     if not path.exists():
         return [], 0
-    found, damaged = [], 0
+    found, whole, damaged = [], [], []
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").split("\n"), start=1):
         if not line.strip():
             continue
         try:
             stored = json.loads(line)
         except ValueError:
-            damaged += 1
+            damaged.append(WHEN.sub(r'\1: ""', line))
             continue
         try:
             found.append(_measurement(stored))
@@ -94,7 +99,8 @@ def read_log(path: Path) -> tuple[list[Measurement], int]:
             raise ValueError(f"{path}, line {number}: {error}") from None
         except (TypeError, LookupError, AttributeError):
             raise ValueError(f"{path}, line {number}: {NO_LINE}") from None
-    return found, damaged
+        whole.append(WHEN.sub(r'\1: ""', line))
+    return found, sum(not any(line.startswith(torn) for line in whole) for torn in damaged)
 
 
 def _measurement(stored: Any) -> Measurement:

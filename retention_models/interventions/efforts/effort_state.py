@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from retention_models.interventions.arms.costs import CURRENCY
 from retention_models.interventions.effects.derived_laws import Law
 from retention_models.interventions.effects.effect import Effect
 from retention_models.interventions.effects.full_scale import next_test_size
@@ -47,7 +48,7 @@ class Effort:
 class Piece:
     """One piece of evidence: the effects of one effort that were measured on the same data."""
 
-    effort: str
+    effort: str  # in small letters
     data: str
     effects: tuple[Effect, ...]
 
@@ -98,11 +99,14 @@ class Finding:
 
 
 def pieces_of(measurements: Iterable[Measurement]) -> list[Piece]:
-    """Measurements of one data set or test, each effort by itself, in the order in which they were added."""
+    """Measurements of one data set or test, each effort by itself, in the order in which they were added.
+
+    An effort is the same in capitals or not.
+    """
     found: dict[tuple[str, str], list[Effect]] = {}
     for each in measurements:
         test = each.data or f"n = {each.effect.n:,}, {each.effect.measured_on or 'day not stated'}"
-        found.setdefault((each.effort, test), []).append(each.effect)
+        found.setdefault((each.effort.casefold(), test), []).append(each.effect)
     return [Piece(effort, data, tuple(effects)) for (effort, data), effects in found.items()]
 
 
@@ -113,16 +117,28 @@ def newest(pieces: Sequence[Piece]) -> Piece:
     return pieces[last]
 
 
-def find_state(effort: Effort, pieces: Sequence[Piece], as_of: dt.date, level: float) -> Finding:
+def find_state(effort: Effort, stored: Sequence[Piece], as_of: dt.date, level: float, currency: str = "") -> Finding:
     """The state of an effort by the rules of ``read_register``."""
+    why_not = [_unusable(piece, as_of, currency) for piece in stored]
+    pieces = [piece for piece, reason in zip(stored, why_not, strict=True) if not reason]
     if not pieces:
         named = "a report is named, but no row of it is stored" if effort.evidence else "no measurement is stored"
-        return Finding(state="unmeasured", reason=named)
+        return Finding(state="unmeasured", reason=why_not[-1] if why_not else named)
     current = [piece for piece in pieces if not _outdated(effort, piece, as_of)]
     if not current:
         found = _judge(effort, list(pieces), level)
         return replace(found, state="stale", reason=_outdated(effort, newest(pieces), as_of))
     return _judge(effort, current, level)
+
+
+def _unusable(piece: Piece, as_of: dt.date, currency: str) -> str:
+    """Why a piece of evidence is none on this day or in this currency; empty if it is."""
+    measured, unit = piece.main.measured_on, CURRENCY.match(piece.main.unit)
+    if measured is not None and str(measured) > as_of.isoformat():
+        return f"measured on {measured}, which is after {as_of}"
+    if unit and CURRENCY.fullmatch(currency) and unit[0] != currency:
+        return f"measured in {unit[0]}, and the register is in {currency}"
+    return ""
 
 
 def _outdated(effort: Effort, piece: Piece, as_of: dt.date) -> str:
@@ -156,6 +172,9 @@ def _judge(effort: Effort, pieces: list[Piece], level: float) -> Finding:
         shown = None
         endless = f"the {100 * level:.3g} % interval of its value has no end: too few customers were tested"
         reason = endless if state == "undecided" and reason != CONTRADICTION else reason
+    needed = _to_decide(effort, newest(deciding).main) if state == "undecided" else None
+    if needed is not None and needed <= newest(deciding).main.n:
+        needed, reason = None, f"{reason}, and its test was as large as the smallest gain that matters needs"
     return Finding(
         state=state,
         reason=reason,
@@ -163,7 +182,7 @@ def _judge(effort: Effort, pieces: list[Piece], level: float) -> Finding:
         law=shown,
         uses=uses,
         money=money_of(shown, effort, uses, level),
-        to_decide=_to_decide(effort, newest(deciding).main) if state == "undecided" else None,
+        to_decide=needed,
         pooled=pooled,
     )
 
@@ -177,8 +196,9 @@ def _undecided(effort: Effort, pieces: list[Piece], level: float) -> Finding:
 
 def _verdict(law: Law, effort: Effort, uses: float | None, level: float) -> tuple[State, str]:
     """The state by one law of the value per treated customer, and why."""
-    if uses is None and effort.fixed_cost:
-        return "undecided", "its reach is missing, so that the gain cannot be compared with the fixed cost"
+    if not uses and effort.fixed_cost:
+        reach = "missing" if uses is None else "0"
+        return "undecided", f"its reach is {reach}, so that the gain cannot be compared with the fixed cost"
     lower, upper = law.interval(level)
     limit = (effort.fixed_cost or 0.0) / uses if uses else 0.0
     if lower > limit:

@@ -145,23 +145,23 @@ def hull_steps(cost: Array, gain: Array) -> tuple[NDArray[np.int64], NDArray[np.
     The steps of a customer are in order, none with a higher gain per cost than the one before, despite rounding. From
     (0, 0) on, the next point is the one to which the slope is steepest; of several in one direction, the farthest.
     """
-    rows = np.arange(len(gain))
-    at_cost, at_gain, at_rate = np.zeros(len(gain)), np.zeros(len(gain)), np.full(len(gain), np.inf)
+    rows, cost, gain = np.arange(len(gain)), np.ascontiguousarray(cost.T), np.ascontiguousarray(gain.T)
+    at_cost, at_gain, at_rate = np.zeros(len(rows)), np.zeros(len(rows)), np.full(len(rows), np.inf)
     found = []
-    for _ in range(gain.shape[1]):
-        more_cost, more_gain = cost[rows] - at_cost[:, None], gain[rows] - at_gain[:, None]
+    for _ in range(len(gain)):  # offers lie in rows here: the steepest of few is found several times faster
+        more_cost, more_gain = cost - at_cost, gain - at_gain
         with np.errstate(divide="ignore", invalid="ignore"):
             slope = np.where((more_gain > 0) & (more_cost >= 0), more_gain / more_cost, -np.inf)
-        steepest = slope.max(axis=1)
-        best = np.where(slope == steepest[:, None], more_gain, -np.inf).argmax(axis=1)
-        goes_on = steepest > 0
-        rows, best = rows[goes_on], best[goes_on]
-        if not len(rows):
+        steepest = slope.max(axis=0)
+        goes_on = np.flatnonzero(steepest > 0)
+        if not len(goes_on):
             break
-        step_cost, step_gain = (x[goes_on, :][np.arange(len(rows)), best] for x in (more_cost, more_gain))
+        best = np.where(slope == steepest, more_gain, -np.inf).argmax(axis=0)[goes_on]
+        rows, step_cost, step_gain = rows[goes_on], more_cost[best, goes_on], more_gain[best, goes_on]
         at_rate = np.minimum(at_rate[goes_on], steepest[goes_on])
         found.append((rows, best, step_cost, step_gain, at_rate))
         at_cost, at_gain = at_cost[goes_on] + step_cost, at_gain[goes_on] + step_gain
+        cost, gain = cost[:, goes_on], gain[:, goes_on]
     if not found:
         empty = np.empty(0, dtype=np.int64)
         return empty, empty, np.empty(0), np.empty(0), np.empty(0)

@@ -31,12 +31,13 @@ def count_overlap(contacts: Any, as_of: dt.date) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        When a column is missing, there are more than 60 efforts, or no contact lies in that year.
+        When a column or a value is missing, there are more than 60 efforts, or no contact lies in that year.
     """
     kinds: Any = {"customer_id": "id", "effort": "text", "date": "day"}
     where, hint = "the table of contacts", "It needs customer_id, effort and date, one row a contact."
     with plain_remedies(), naming(contacts):
         rows = open_table(contacts, {name: name for name in COLUMNS}, kinds, where=where, hint=hint).lazy()
+    _require_all(rows, where)
     first, last = as_of - YEAR, as_of + dt.timedelta(days=1)
     rows = rows.filter(nw.col("date") > dt.datetime.combine(first, dt.time()))
     rows = rows.filter(nw.col("date") < dt.datetime.combine(last, dt.time()))
@@ -64,3 +65,14 @@ def count_overlap(contacts: Any, as_of: dt.date) -> pd.DataFrame:
         "share_in_several": several / int(customers.sum()),
     }
     return shared
+
+
+def _require_all(rows: nw.LazyFrame[Any], where: str) -> None:
+    """An error where a contact has no customer, effort or day, since it would be counted wrongly."""
+    gaps = collect(rows.select(nw.len().alias("rows"), *(nw.col(name).is_null().sum().alias(name) for name in COLUMNS)))
+    for name in COLUMNS:
+        missing, of = int(gaps[name].iloc[0]), int(gaps["rows"].iloc[0])
+        if missing:
+            raise ValueError(
+                f"{where} has no {name} in {missing:,} of {of:,} rows; fill it in, or leave these rows out"
+            )

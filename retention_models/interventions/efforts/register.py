@@ -73,8 +73,8 @@ class Register(Presentation):
         pieces = pieces_of(self.measurements)
         found = {}
         for name, effort in self._records.items():
-            own = [piece for piece in pieces if piece.effort.casefold() == name.casefold()]
-            found[name] = find_state(effort, own, self.as_of, self.level)
+            own = [piece for piece in pieces if piece.effort == name.casefold()]
+            found[name] = find_state(effort, own, self.as_of, self.level, self.currency)
         return found
 
     @property
@@ -283,7 +283,7 @@ class Register(Presentation):
                 limit=0,
                 unit="lines",
                 detail=f"{number_of(stored, 'effects')} can be read, {number_of(self._damaged, 'lines')} cannot.",
-                remedy="A run was stopped while it wrote; run its report again.",
+                remedy="A run was stopped while it wrote; run its report again, and the line no longer counts.",
             ),
             Check(
                 "Effects with an effort",
@@ -333,8 +333,11 @@ class Register(Presentation):
             raise ValueError("there is no effect to add")
         for effect in given:
             require_type("effects", effect, Effect)
+        require_type("data", data, str)
         if isinstance(effort, str):
             require_text("effort", effort)
+        elif unknown := set(effort or {}) - {effect.intervention for effect in given}:
+            raise ValueError(f"effort names {min(unknown)!r}, which is the intervention of none of these effects")
         new = [Measurement(_belongs_to(effect, effort), effect, data) for effect in given]
         if self.path is None:
             held = {each.key: each for each in self.measurements}

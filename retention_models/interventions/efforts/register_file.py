@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from retention_models.core.arguments import require_level
+from retention_models.core.arguments import require_level, require_type
 from retention_models.core.dates import read_day
 from retention_models.interventions.effects.effect import Effect
 from retention_models.interventions.efforts.effort_file import read_efforts
@@ -37,7 +37,8 @@ def read_register(
     ----------
     source
         Path of a CSV, Parquet or Excel file, or a frame of pandas, Polars, DuckDB or Spark, one row an effort. Columns
-        ``effort`` (its name, which is the ``intervention`` of its effects) and ``kind`` are required. Optional:
+        ``effort`` (its name, which is the ``intervention`` of its effects) and ``kind`` are required; of a kind,
+        capitals, blanks, hyphens and a plural do not matter. Optional:
         ``department, owner, contact_point, population`` (the kind of customer it is for), ``started, ends,
         review_date``, ``fixed_cost`` (a year), ``cost_per_contact``, ``contacts`` (a year; by default the reach),
         ``reach`` (customers a year), and ``evidence`` (path of stored effects, or name of a report). An end in the
@@ -73,14 +74,14 @@ def read_register(
     -----
     The state of an effort follows from its effects by these rules.
 
-    - *unmeasured*: no effect is stored.
+    - *unmeasured*: no effect is stored, or only effects in another currency or of days after ``as_of``.
     - *stale*: all its effects were measured before a review date that has passed, or on another population.
     - *proven*: the interval of its value lies above its costs, the fixed ones included. The design is randomised
       without a failed deciding check, or quasi-experimental with checks that all passed. An observational difference
       proves nothing.
     - *harmful*: the interval lies below the costs, under the same conditions.
     - *undecided*: all others. ``customers_to_decide`` is the size of the test that would decide: its interval is no
-      wider than the smallest gain that matters to each side.
+      wider than the smallest gain that matters to each side. It is missing where the last test was that large.
 
     Effects on the same data are one piece of evidence. Of two pieces, one must decide at half the error, and the other
     must not contradict it. Three and more are pooled (Paule & Mandel 1982; Hartung & Knapp 2001).
@@ -106,8 +107,9 @@ def read_register(
     club    unmeasured        16000.0          <NA>
     """
     require_level(level)
+    require_type("currency", currency, str)
     day = dt.date.today() if as_of is None else read_day("as_of", as_of)
-    efforts = read_efforts(source, customers=customers, owners=owners)
+    efforts = read_efforts(source, customers=customers, owners=owners, currency=currency)
     path = Path(os.fspath(source)) if isinstance(source, str | os.PathLike) else None
     measurements = [each for name, row in efforts.iterrows() for each in _stored(str(name), row["evidence"], path)]
     damaged = 0

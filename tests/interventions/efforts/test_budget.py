@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import time
 
 import numpy as np
 import pandas as pd
@@ -143,6 +144,8 @@ def test_exclusive_efforts_and_further_limits_are_obeyed():
     assert rm.allocate_budget(table, 1e6, limits=calls, draws=2).table["share"].tolist() == [1, 1, 0]
     with pytest.raises(ValueError, match="exclusive names 'z', which is no effort; there are a, b, c"):
         rm.allocate_budget(table, 10, exclusive=[("a", "z")])
+    with pytest.raises(TypeError, match="exclusive must be groups of efforts, such as"):
+        rm.allocate_budget(table, 10, exclusive=["a", "b"])
     with pytest.raises(ValueError, match=r"limits\['calls'\] names 'z'"):
         rm.allocate_budget(table, 10, limits={"calls": ({"z": 1}, 1)})
     with pytest.raises(ValueError, match="no allocation meets all limits"):
@@ -343,3 +346,37 @@ def ndtri_means(parts):
     """Means of equally probable parts of a normal distribution, from a fine grid."""
     fine = ndtri((np.arange(parts * 1_000) + 0.5) / (parts * 1_000))
     return fine.reshape(parts, -1).mean(axis=1)
+
+
+def test_a_test_is_worth_what_brute_force_over_its_results_finds_and_needs_one_allocation_a_row(monkeypatch):
+    frame = rows(
+        ("a", 1.0, 100, 0.3, 0.3, "randomised"), ("b", 1.0, 150, 0.25, 0.2, "randomised"),
+        ("c", 1.0, 120, -0.1, 0.4, "randomised"),
+    )  # fmt: skip
+    solved, solve = [], Knapsack.solve
+    monkeypatch.setattr(Knapsack, "solve", lambda *given: solved.append(1) or solve(*given))
+    found = rm.allocate_budget(frame, 230, draws=1).table["value_of_test"].to_numpy()
+    assert len(solved) == 1 + 1 + 3  # the expected effects, one draw, three tests
+    taken = np.array([s for s in itertools.product((0, 1), repeat=3) if np.dot(s, frame["reach"]) <= 230])
+    for row in range(3):
+        value = np.tile(frame["value"].to_numpy(), (16, 1))
+        value[:, row] += frame["std_error"][row] / math.sqrt(2) * ndtri_means(16)
+        best = ((value * frame["reach"].to_numpy()) @ taken.T).max(axis=1)
+        now = (taken @ (frame["value"] * frame["reach"])).max()
+        assert found[row] == pytest.approx(best.mean() - now, rel=0.05)
+
+
+@pytest.mark.slow
+def test_a_million_customers_take_no_longer_than_twenty_sorts_of_as_many_numbers():
+    rng = np.random.default_rng(6)
+    cost = rng.uniform(0.1, 5, (1_000_000, 5))
+    gain = cost * rng.lognormal(0, 0.6, cost.shape)
+    numbers = gain.ravel()
+
+    def seconds(work):
+        start = time.process_time()
+        work()
+        return time.process_time() - start
+
+    offers = min(seconds(lambda: rm.interventions.allocate_offers(cost, gain, 1e6)) for _ in range(3))
+    assert offers <= 20 * min(seconds(lambda: np.sort(numbers)) for _ in range(3))

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import retention_models as rm
+from retention_models.interventions.efforts.effort_file import KINDS, read_kind
 
 AS_OF = "2026-06-30"
 
@@ -92,10 +93,19 @@ def test_money_of_a_year_is_reach_times_value_less_the_fixed_cost(register):
     assert table.loc[["join", "broken", "no money", "club"], "annual_value"].isna().all()
 
 
-def test_an_undecided_effort_names_the_test_that_would_decide(register):
-    needed = register.table["customers_to_decide"]
-    assert needed["e-mail"] == int(np.ceil(4_000 * (1.959964 * 0.2 / 0.5) ** 2))  # half width of the interval: 0.5
+def test_an_undecided_effort_names_the_test_that_would_decide(efforts):
+    small = measured("e-mail", 0.1, 0.2, smallest_gain=0.25)
+    found = rm.read_register(efforts, as_of=AS_OF).add([small, measured("letter", 1.0, 0.2)]).table
+    needed = found["customers_to_decide"]
+    assert needed["e-mail"] == int(np.ceil(4_000 * (1.959964 * 0.2 / 0.25) ** 2))  # half width of the interval: 0.25
     assert pd.isna(needed["letter"])
+
+
+def test_no_test_smaller_than_the_one_that_did_not_decide_is_said_to_decide(register):
+    row = register.table.loc["e-mail"]  # its interval is 0.39 wide to each side, and a contact costs 0.50
+    assert pd.isna(row["customers_to_decide"])
+    assert row["reason"].endswith("gain and loss, and its test was as large as the smallest gain that matters needs")
+    assert register.table.loc["join", "customers_to_decide"] < 4_000  # a random test may be smaller than a comparison
 
 
 def test_a_register_without_reach_cannot_pay_back_a_fixed_cost(efforts):
@@ -245,7 +255,7 @@ def changed(**values):
         (changed(reach="many"), {}, r"reach must be a number, or empty.*'many'"),
         (changed(), {"customers": 9_000}, r"reach must not be above the 9,000 customers there are.*14 of 14"),
         (changed(reach=1.5), {}, "reach must be a whole number of customers"),
-        (changed(fixed_cost=-1.0), {}, "fixed_cost must be 0 or more"),
+        (changed(fixed_cost=-1.0), {}, "fixed_cost must be a finite number, 0 or more, or empty.*with -1"),
         (changed(effort="coupon"), {}, r"effort must stand once.*2 of 14"),
         (changed(effort=""), {}, "effort must name the effort"),
         (lambda f: f.drop(columns="kind"), {}, "the register has no column 'kind'"),
@@ -253,6 +263,8 @@ def changed(**values):
         (lambda f: f.iloc[:0], {}, "the register has no row"),
         (changed(evidence="gone.json"), {}, "evidence of letter: there is no file gone.json"),
         (changed(), {"as_of": "today"}, "as_of must be a day"),
+        (changed(cost_per_contact=np.inf), {}, "cost_per_contact must be a finite number.*first: letter, with inf"),
+        (lambda f: f.rename(columns=str.title), {}, "a column 'Effort'; rename it to 'effort'"),
     ],
 )
 def test_bad_input_is_refused_with_column_value_rule_and_count(efforts, change, keywords, message):
@@ -376,3 +388,81 @@ def test_the_picture_counts_no_row_that_may_not_decide(efforts):
     found = found.add([effect for name in ("letter", "coupon", "students", "broken") for effect in CASES[name][0]])
     ax = rm.plots.plot_efforts(found.evidence)
     assert "1 of 14 rows above their costs, 1 below, 10 without money" in ax.get_title(loc="left")
+
+
+@pytest.mark.parametrize(
+    ("written", "kind"),
+    [
+        ("E-Mail", "e-mail"), ("email", "e-mail"), ("e-mails", "e-mail"), ("Discounts", "discount"),
+        ("point", "points"), ("Loyalty Program", "loyalty programme"), ("members\u2019 offers", "members' offer"),
+        ("Winback", "win-back"), ("self service", "self-service"), ("Service", "service"),
+    ],
+)  # fmt: skip
+def test_a_kind_is_read_in_capitals_with_or_without_hyphens_and_in_the_plural(written, kind):
+    assert rm.read_register(pd.DataFrame({"effort": ["a"], "kind": [written]})).efforts["kind"].tolist() == [kind]
+
+
+def test_no_two_kinds_are_read_alike_and_each_is_itself():
+    assert [read_kind(kind) for kind in KINDS] == list(KINDS)
+    assert read_kind("mail") == "mail"
+
+
+def test_one_test_stored_in_capitals_and_not_is_one_piece(efforts):
+    two = [measured("letter", 1.0, 0.2), measured("LETTER", 1.0, 0.2, outcome="margin of members")]
+    assert rm.read_register(efforts, as_of=AS_OF).add(two, data="May").table.loc["letter", "pieces"] == 1
+
+
+def test_what_was_measured_later_or_in_another_currency_is_no_evidence(efforts):
+    later, dollars = (
+        measured("letter", 1.0, 0.2, measured_on="2026-07-01"),
+        measured("club", 1.0, 0.2, unit="USD a head"),
+    )
+    found = rm.read_register(efforts, as_of=AS_OF, currency="EUR").add([later, dollars]).table.loc[["letter", "club"]]
+    assert found["state"].tolist() == ["unmeasured"] * 2
+    assert found["reason"].tolist() == [
+        "measured on 2026-07-01, which is after 2026-06-30",
+        "measured in USD, and the register is in EUR",
+    ]
+    unnamed = rm.read_register(efforts, as_of=AS_OF).add([later, dollars, measured("letter", -1.0, 0.2)])
+    assert unnamed.table.loc[["letter", "club"], "state"].tolist() == ["harmful", "proven"]
+
+
+def test_an_effort_that_reaches_nobody_does_not_earn_its_fixed_cost(efforts):
+    efforts.loc[0, ["reach", "fixed_cost"]] = [0, 10.0]
+    found = rm.read_register(efforts, as_of=AS_OF).add(measured("letter", 1.0, 0.2)).table.loc["letter"]
+    assert (found["state"], found["annual_value"]) == ("undecided", -10.0)
+    assert "its reach is 0" in found["reason"]
+
+
+@pytest.mark.parametrize("name", ["customer_id", "effort", "date"])
+def test_contacts_with_gaps_are_refused(efforts, name):
+    contacts = pd.DataFrame({"customer_id": ["a", "b"], "effort": "letter", "date": "2026-01-01"}).astype(object)
+    contacts.loc[0, name] = None
+    with pytest.raises(ValueError, match=f"the table of contacts has no {name} in 1 of 2 rows; fill it in"):
+        rm.read_register(efforts, contacts=contacts, as_of=AS_OF)
+
+
+def test_adding_refuses_a_misspelt_intervention_and_data_that_are_no_name(register):
+    with pytest.raises(ValueError, match="effort names 'leter', which is the intervention of none of these effects"):
+        register.add(measured("letter", 1.0, 0.2), effort={"leter": "letter"})
+    with pytest.raises(TypeError, match="data must be"):
+        register.add(measured("letter", 1.0, 0.2), data=5)
+
+
+@pytest.mark.parametrize(
+    ("costs", "currency", "said"),
+    [
+        (("1 EUR", "10 USD"), "", r"USD \(fixed_cost\) and EUR \(cost_per_contact\)"),
+        (("1 USD", "10"), "EUR", r"EUR \(the register\) and USD \(cost_per_contact\)"),
+        (("\u00a31", "\u20ac10"), "", r"EUR \(fixed_cost\) and GBP \(cost_per_contact\)"),
+    ],
+)
+def test_costs_in_two_currencies_are_refused(costs, currency, said):
+    frame = pd.DataFrame({"effort": ["a"], "kind": ["points"], "cost_per_contact": costs[:1], "fixed_cost": costs[1:]})
+    with pytest.raises(ValueError, match=rf"the costs are in several currencies, {said}; convert them to one"):
+        rm.read_register(frame, currency=currency)
+
+
+def test_a_currency_beside_each_cost_is_read():
+    frame = pd.DataFrame({"effort": ["a", "b"], "kind": "points", "cost_per_contact": ["\u20ac1.50", "\u20ac2"]})
+    assert rm.read_register(frame, currency="EUR").efforts["cost_per_contact"].tolist() == [1.5, 2.0]
