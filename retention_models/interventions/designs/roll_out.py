@@ -294,6 +294,7 @@ class RollOut(Presentation):
             repeats=periods_a_year or 1.0,
             owner=owner,
             measured_on=measured_on,
+            panel_unit=self.panel.unit_name,
             **money,
         )
 

@@ -90,8 +90,11 @@ class Effect(Presentation):
         The smallest gain per treated customer that would matter, in money if there is a value, otherwise in the unit of
         the outcome. The size of the next test follows from it. By default None.
     reach, repeats
-        Number of customers that a roll-out would treat, and how often a year. By default None, and 1. Repeats must not
-        overlap: together they take at most a year.
+        Number of customers (or units) that a roll-out would treat, and how often a year. By default None, and 1.
+        Repeats must not overlap: together they take at most a year.
+    panel_unit
+        What is treated where it is not customers, such as ``"store"``: value and cost are then those of such a unit in
+        one period, and ``n`` and ``reach`` count units. By default empty: customers.
     owner, measured_on
         Who decides about the roll-out, and the day of the measurement. By default empty, and None.
 
@@ -152,6 +155,7 @@ class Effect(Presentation):
     repeats: float = 1.0
     owner: str = ""
     measured_on: dt.date | str | None = None
+    panel_unit: str = ""
 
     def __post_init__(self) -> None:
         require_assigned_by(self.assigned_by)
@@ -234,8 +238,9 @@ class Effect(Presentation):
         require_full_scale(self.reach, self.repeats, self.smallest_gain)
         if self.reach is not None:
             require_within_year(self.repeats, self.horizon, self.time_unit)
-        if not isinstance(self.owner, str):
-            raise ValueError(f"owner must be a text; got {self.owner!r}")
+        for name in ("owner", "panel_unit"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} must be a text; got {getattr(self, name)!r}")
         if self.measured_on is not None:
             self._set({"measured_on": read_day("measured_on", self.measured_on)})
 
@@ -313,6 +318,11 @@ class Effect(Presentation):
             When the level does not lie between 0 and 1.
         """
         return None if self.value_law is None else self.value_law.interval(level)
+
+    @property
+    def one_treated(self) -> str:
+        """What value and cost are counted by, in words: a treated customer, or a treated unit and period."""
+        return f"treated {self.panel_unit} and period" if self.panel_unit else "treated customer"
 
     @property
     def uses(self) -> float | None:
@@ -412,7 +422,7 @@ class Effect(Presentation):
     def _parts(self) -> Sequence[Part]:
         changed = "changes" if self.scale == "difference" else "multiplies"
         by = with_interval(self.estimate, self.lower, self.upper)
-        money = f" Worth {with_interval(*self.priced)} per treated customer." if self.priced else ""
+        money = f" Worth {with_interval(*self.priced)} per {self.one_treated}." if self.priced else ""
         about = [self.unit, f"{100 * self.level:g} % interval", self.design]
         if self.horizon is not None:
             about.insert(2, self.horizon_text)

@@ -271,7 +271,7 @@ def _decision_sentence(ranked: list[Effect]) -> str:
     value, (lower, upper) = best.value, best.value_law.interval(1 - (1 - best.level) / len(ranked))
     each, together = (f"{100 * (1 - share * (1 - best.level)):.3g} %" for share in (1 / len(ranked), 1))
     surely = f"{each} interval" + (f", {together} for all {len(ranked)}" if len(ranked) > 1 else "")
-    worth = f"{with_interval(value, lower, upper)} per treated customer, net of cost ({surely})"
+    worth = f"{with_interval(value, lower, upper)} per {best.one_treated}, net of cost ({surely})"
     if lower > 0:
         return f"Roll out {best.intervention}{_annual_clause(best, lower, upper)}. Its value is {worth}{_caveat(best)}."
     if value > 0:
@@ -281,19 +281,21 @@ def _decision_sentence(ranked: list[Effect]) -> str:
 
 
 def _annual_clause(effect: Effect, lower: float, upper: float) -> str:
-    """To how many customers, and for what money a year; empty where nobody said."""
+    """To how many customers or units, and for what money a year; empty where nobody said."""
     if effect.reach is None or effect.uses is None:
         return ""
     low, high = format_together(*(float(f"{effect.uses * end:.3g}") for end in (lower, upper)))
     again = "" if effect.repeats == 1 else f" ({effect.repeats:g} times, each assumed to have this effect)"
-    return f" to {effect.reach:,} customers: {low} to {high} a year{again}"
+    treated = f"units ({effect.panel_unit})" if effect.panel_unit else "customers"
+    return f" to {effect.reach:,} {treated}: {low} to {high} a year{again}"
 
 
 def _next_test_clause(effect: Effect, lower: float, upper: float) -> str:
     """The size of the next test, whose interval is compared with others as well; empty where it is not known."""
     gain = effect.smallest_gain
     customers = None if gain is None else next_test_size(effect.n, (lower, upper), gain)
-    return "" if customers is None else f" with {customers:,} customers"
+    treated = f"units ({effect.panel_unit})" if effect.panel_unit else "customers"
+    return "" if customers is None else f" with {customers:,} {treated}"
 
 
 def _caveat(effect: Effect) -> str:

@@ -95,10 +95,12 @@ def shrunken_values(efforts: Sequence[tuple[Effort, Finding]], level: float) -> 
 def contact_cost(effort: Effort, found: Finding) -> float | None:
     """What a treated customer costs: as the register says, otherwise as measured; None if nothing is stated.
 
-    What is spent today is known by the register, so that both are counted alike.
+    What is spent today is known by the register, so that both are counted alike. An effect on stores, regions or teams
+    has the cost of one of these.
     """
     measured = found.main.cost if found.main else None
-    return measured if effort.cost_per_contact is None else effort.cost_per_contact
+    on_units = found.main is not None and found.main.panel_unit
+    return measured if effort.cost_per_contact is None or on_units else effort.cost_per_contact
 
 
 def _cost_to_budget(cost: float | None, effort: Effort) -> float | None:
@@ -113,6 +115,8 @@ def offer_rows(efforts: Sequence[tuple[Effort, Finding]], as_of: dt.date) -> pd.
     rows = []
     for effort, found in efforts:
         contacts = effort.reach if effort.contacts is None else effort.contacts
+        if found.main is not None and found.main.panel_unit:
+            contacts = None  # of customers, not of stores, regions or teams
         cost = contact_cost(effort, found)
         law = found.law if found.may_rank else None
         rows.append(

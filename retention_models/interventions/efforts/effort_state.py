@@ -147,7 +147,8 @@ def _outdated(effort: Effort, piece: Piece, as_of: dt.date) -> str:
     if review is not None and review <= as_of and (measured is None or str(measured) < review.isoformat()):
         when = f"measured on {measured}" if measured else "measured on a day that is not stated"
         return f"{when}, and the review of {review} is due"
-    if effort.population and effort.population.casefold() != piece.main.population.casefold():
+    on_customers = not piece.main.panel_unit  # units have no population of customers
+    if on_customers and effort.population and effort.population.casefold() != piece.main.population.casefold():
         return f"measured on {piece.main.population}, and the effort is for {effort.population}"
     return ""
 
@@ -157,23 +158,25 @@ def _judge(effort: Effort, pieces: list[Piece], level: float) -> Finding:
     deciding = [piece for piece in pieces if piece.decides]
     if not deciding:
         return _undecided(effort, pieces, level)
-    uses = uses_of(effort, newest(deciding).main)
-    laws = [piece.main.value_law for piece in deciding]
+    last, effects = newest(deciding).main, [piece.main for piece in deciding]
+    uses, laws = uses_of(effort, last), [effect.value_law for effect in effects]
     assert all(law is not None for law in laws)
     pooled = None
     exact = all(law is not None and 0 < law.std_error < float("inf") for law in laws)
-    if len(deciding) >= FEWEST and exact:
+    alike = len({effect.panel_unit for effect in effects}) == 1
+    if len(deciding) >= FEWEST and exact and alike:
         pooled = pool([law.estimate for law in laws if law], [law.std_error for law in laws if law])
-        laws = [pooled.law]
-    verdicts = [_verdict(law, effort, uses, 1 - (1 - level) / len(laws)) for law in laws if law]
+        laws, effects = [pooled.law], [last]
+    each = 1 - (1 - level) / len(laws)
+    verdicts = [_verdict(law, effort, effect, each) for law, effect in zip(laws, effects, strict=True) if law]
     state, reason = _together([verdict for verdict, _ in verdicts], [why for _, why in verdicts])
-    shown = pooled.law if pooled else newest(deciding).main.value_law
+    shown = pooled.law if pooled else last.value_law
     if shown is not None and not all(map(math.isfinite, shown.interval(level))):
         shown = None
         endless = f"the {100 * level:.3g} % interval of its value has no end: too few customers were tested"
         reason = endless if state == "undecided" and reason != CONTRADICTION else reason
-    needed = _to_decide(effort, newest(deciding).main) if state == "undecided" else None
-    if needed is not None and needed <= newest(deciding).main.n:
+    needed = _to_decide(effort, last) if state == "undecided" else None
+    if needed is not None and needed <= last.n:
         needed, reason = None, f"{reason}, and its test was as large as the smallest gain that matters needs"
     return Finding(
         state=state,
@@ -194,11 +197,13 @@ def _undecided(effort: Effort, pieces: list[Piece], level: float) -> Finding:
     return Finding(state="undecided", reason=why, pieces=tuple(pieces), to_decide=_to_decide(effort, main))
 
 
-def _verdict(law: Law, effort: Effort, uses: float | None, level: float) -> tuple[State, str]:
-    """The state by one law of the value per treated customer, and why."""
+def _verdict(law: Law, effort: Effort, effect: Effect, level: float) -> tuple[State, str]:
+    """The state by the law of the value per treated customer (or unit) of one or more effects, and why."""
+    uses = uses_of(effort, effect)
     if not uses and effort.fixed_cost:
-        reach = "missing" if uses is None else "0"
-        return "undecided", f"its reach is {reach}, so that the gain cannot be compared with the fixed cost"
+        reach = f"reach in units ({effect.panel_unit})" if effect.panel_unit else "reach"
+        known = "missing" if uses is None else "0"
+        return "undecided", f"its {reach} is {known}, so that the gain cannot be compared with the fixed cost"
     lower, upper = law.interval(level)
     limit = (effort.fixed_cost or 0.0) / uses if uses else 0.0
     if lower > limit:
@@ -218,8 +223,11 @@ def _together(states: Sequence[State], reasons: Sequence[str]) -> tuple[State, s
 
 
 def uses_of(effort: Effort, effect: Effect) -> float | None:
-    """Treatments a year: the reach of the register, otherwise that of the effect, times its repeats."""
-    reach = effort.reach if effort.reach is not None else effect.reach
+    """Treatments a year: the reach of the register, otherwise that of the effect, times its repeats.
+
+    The register counts customers. An effect on stores, regions or teams has a reach of its own.
+    """
+    reach = effect.reach if effort.reach is None or effect.panel_unit else effort.reach
     return None if reach is None else reach * effect.repeats
 
 
@@ -234,6 +242,8 @@ def money_of(law: Law | None, effort: Effort, uses: float | None, level: float) 
 
 def _to_decide(effort: Effort, effect: Effect) -> int | None:
     """Customers whose interval would be no wider than the gain that matters, by default the cost of a contact."""
+    if effect.panel_unit:
+        return None
     gain = effect.smallest_gain or effect.cost or effort.cost_per_contact
     if not gain or gain < 0 or effect.priced is None:
         return None

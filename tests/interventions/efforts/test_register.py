@@ -466,3 +466,36 @@ def test_costs_in_two_currencies_are_refused(costs, currency, said):
 def test_a_currency_beside_each_cost_is_read():
     frame = pd.DataFrame({"effort": ["a", "b"], "kind": "points", "cost_per_contact": ["\u20ac1.50", "\u20ac2"]})
     assert rm.read_register(frame, currency="EUR").efforts["cost_per_contact"].tolist() == [1.5, 2.0]
+
+
+def on_stores(**others):
+    """The effect of a roll-out on stores, worth 100 a store and week."""
+    units = {"panel_unit": "store", "population": "40 units over 104 periods", "n": 40, "reach": 40, "cost": 30.0}
+    weeks = {"repeats": 52, "horizon": 1, "time_unit": "W", "checks": (PASSED,)}
+    return measured("club", 100.0, 20.0, **RULE | units | weeks | others)
+
+
+def test_the_money_of_a_roll_out_counts_its_stores_not_the_customers_of_the_register(efforts):
+    efforts.loc[efforts["effort"] == "club", "population"] = "members"
+    register = rm.read_register(efforts, as_of=AS_OF, currency="EUR").add([on_stores()])
+    assert register.table.loc["club", "state"] == "proven"
+    assert register.table.loc["club", "annual_value"] == pytest.approx(40 * 52 * 100.0)
+    rows = rm.allocate_budget(register, 1e9).table
+    assert rows.loc["club", "cost"].item() == pytest.approx(40 * 52 * 30.0)
+    assert register.shrunk().loc["club", "return"] == pytest.approx(100 / 30)
+
+
+def test_without_the_number_of_stores_a_roll_out_has_no_money_of_a_year(efforts):
+    efforts.loc[efforts["effort"] == "club", "fixed_cost"] = 1_000.0
+    register = rm.read_register(efforts, as_of=AS_OF, currency="EUR").add([on_stores(reach=None)])
+    assert register.table.loc["club", "state"] == "undecided"
+    assert "reach in units (store) is missing" in register.table.loc["club", "reason"]
+    assert pd.isna(register.table.loc["club", "annual_value"])
+    assert "club" not in rm.allocate_budget(register, 1e9).table.index
+
+
+def test_stores_and_customers_are_not_pooled(efforts):
+    pieces = [measured("club", 1.0, 0.2, n=4_000 + i) for i in range(2)] + [on_stores()]
+    register = rm.read_register(efforts, as_of=AS_OF, currency="EUR").add(pieces)
+    evidence = register.evidence
+    assert not evidence.loc[evidence["effort"] == "club", "data"].str.startswith("pooled").any()
