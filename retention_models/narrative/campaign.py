@@ -60,8 +60,8 @@ def recommendation(campaign: Campaign, checks: Sequence[Check] = (), *, level: f
     >>> campaign = rm.interventions.read_campaign(rows, terms, cost=0.5, assigned_by="random")
     >>> print(rm.narrative.recommendation(campaign))
     Keep testing “mail” with 529 customers per group, to measure its effect to within EUR 0.50. “mail” earned EUR 0.460
-    (-0.054 to 0.974) per treated customer more than “none”, net of cost. “bought”: each additional one cost EUR 6.3
-    (4.1 to 13.4). (Intervals of 95 %.)
+    (-0.054 to 0.974) per treated customer more than “none”, net of cost. “bought”: each additional customer cost
+    EUR 6.25 (4.07 to 13.40). (Intervals of 95 %.)
 
     A plan says how many customers a roll-out would reach:
 
@@ -70,7 +70,7 @@ def recommendation(campaign: Campaign, checks: Sequence[Check] = (), *, level: f
     >>> print(rm.narrative.recommendation(campaign))
     Roll out “mail” to 50,000 customers: EUR 12,300 to 63,700 a year. “mail” earned EUR 0.76 (0.25 to 1.27) per
     treated customer more than “none”, net of cost. The expected loss of deciding now is EUR 7.03 a year. “bought”:
-    each additional one cost EUR 2.50 (1.63 to 5.38). (Intervals of 95 %.)
+    each additional customer cost EUR 2.50 (1.63 to 5.38). (Intervals of 95 %.)
     """
     sentences = _sentences(campaign, level).all
     failed = [*_failed_of_effects(campaign, level), *(check for check in checks if check.passed is False)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from retention_models.core.check import Check
 from retention_models.core.dates import span_name
 from retention_models.core.formatting import three_digits
 from retention_models.interventions.designs.trial_effects import Trials
@@ -83,8 +82,7 @@ def trials_answer(
         figures.append(KeyFigure("Value of a member", written_amount(currency, value), within))
     figures.append(KeyFigure("Joins compared", f"{trials.joins:,}", f"{sum(trials.left_out.values()):,} left out"))
     headline, actions = _decision(effect, currency, lower_is_better=trials.lower_is_better)
-    open_checks = [check for check in effect.checks if check.decides and (check.passed is False or _lacks_data(check))]
-    remedies = [check.remedy for check in open_checks if check.remedy]
+    remedies = [check.remedy for check in effect.checks if check.decides and not check.passed and check.remedy]
     return Answer(
         headline=headline,
         figures=tuple(figures[:5]),
@@ -97,11 +95,6 @@ def trials_answer(
         checks=trials.checks,
         facts=dict(facts or trials_facts(trials)),
     )
-
-
-def _lacks_data(check: Check) -> bool:
-    """Whether a check was not measured at all: its remedy then says what is missing."""
-    return check.passed is None and check.size is None
 
 
 def _decision(effect: Effect, currency: str, *, lower_is_better: bool) -> tuple[str, list[str]]:

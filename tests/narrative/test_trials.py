@@ -1,12 +1,9 @@
 """The answer on what customers choose: keep, stop or test, and never by the difference of members and others."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 import retention_models as rm
-from retention_models.core.check import Check
 from retention_models.narrative import trials_answer, trials_facts
 
 
@@ -75,15 +72,6 @@ def test_the_head_says_whose_data(strong):
     assert facts["data"] == "orders.csv"
     assert facts["horizon"] == "12 weeks"
     assert facts["joins"].startswith(f"{strong.joins:,} of ")
-
-
-def test_an_open_check_gives_no_remedy_for_a_failure(nothing):
-    """What could not be seen moving is no sign that members would have done more anyway."""
-    effect = nothing.effect()
-    open_check = Check("Unaffected outcome", None, size=0.04, detail="Too few.", remedy="They would have anyway.")
-    checks = [open_check if check.name == open_check.name else check for check in effect.checks]
-    answer = trials_answer(nothing, replace(effect, checks=tuple(checks)))
-    assert not any("anyway" in action for action in answer.actions)
 
 
 def test_a_range_of_a_change_has_its_unit_once(strong):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from retention_models.core.check import Check
-from retention_models.core.formatting import Part, Presentation, three_digits, with_interval
+from retention_models.core.formatting import Part, Presentation, amount_text, three_digits
 from retention_models.interventions.arms import contrasts
 from retention_models.interventions.arms.contrasts import Measure, MeasureOf, combination, contrast, read_measure
 from retention_models.interventions.arms.costs import Costs, Pricing, law_of_net_value, position
@@ -111,7 +111,7 @@ def cost_per_retained(
     >>> test = rm.Experiment.from_counts(email, rm.Plan(assigned_by="random", control="no e-mail"), outcome="visit")
     >>> visit, costs = rm.Outcome(column="visit"), {"men's e-mail": rm.Costs(contact=0.02)}
     >>> print(rm.interventions.cost_per_retained(test, visit, costs, arm="men's e-mail", currency="USD"))
-    men's e-mail, visit: each additional one cost USD 0.261 (0.240 to 0.286).
+    men's e-mail, visit: each additional one cost USD 0.26 (0.24 to 0.29).
     """
     arm, money = test.treated_arm(arm), Pricing(worth=0.0, costs=costs, currency=currency)
     money.check_arms(test.arms)
@@ -131,7 +131,7 @@ def cost_per_retained(
     ratio = spent.estimate / gained.estimate
     estimate = ratio if allowed.is_bounded or ratio > 0 else math.inf
     found = CostPerRetained(estimate, lower, upper, level, "", test.checks, money.currency)
-    return replace(found, sentence=f"{arm}, {outcome.name}: {cost_in_words(found)}")
+    return replace(found, sentence=f"{arm}, {outcome.name}: {cost_in_words(found, what=counted_by(outcome.unit))}")
 
 
 def _cost_and_outcome(
@@ -147,16 +147,22 @@ def _cost_and_outcome(
     }
 
 
-def cost_in_words(cost: CostPerRetained, *, lower_is_better: bool = False) -> str:
+def counted_by(unit: str) -> str:
+    """What an additional one is, by the unit of the outcome: a customer where it is a share of them."""
+    return "customer" if unit.startswith("share of customers") else "one"
+
+
+def cost_in_words(cost: CostPerRetained, *, what: str = "one", lower_is_better: bool = False) -> str:
     """The cost of one more, or of one fewer where a lower outcome is better, without the names of arm and outcome."""
     unit = f"{cost.currency} " if cost.currency else ""
-    one, others = ("each one fewer", "more") if lower_is_better else ("each additional one", "fewer")
+    one, others = (f"each {what} fewer", "more") if lower_is_better else (f"each additional {what}", "fewer")
     if not cost.is_bounded:
-        least = f"at least {unit}{three_digits(cost.lower)}" if math.isfinite(cost.lower) else "any amount"
+        least = f"at least {unit}{amount_text(cost.lower)}" if math.isfinite(cost.lower) else "any amount"
         return f"{one} costs {least}, without upper limit: an effect of zero, or a loss, is not ruled out."
     if cost.estimate < 0:
         return f"it cost money and made them {others}; there is no cost of {one}."
-    return f"{one} cost {unit}{with_interval(cost.estimate, cost.lower, cost.upper)}."
+    middle, lower, upper = map(amount_text, (cost.estimate, cost.lower, cost.upper))
+    return f"{one} cost {unit}{middle} ({lower} to {upper})."
 
 
 def cost_breakdown(

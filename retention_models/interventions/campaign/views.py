@@ -16,7 +16,12 @@ from retention_models.core.dates import MEAN_DAYS, unit_days
 from retention_models.estimation.model import Model
 from retention_models.estimation.newton import ConvergenceError
 from retention_models.fitting.estimate import fit
-from retention_models.interventions.arms.cost_breakdown import cost_breakdown, cost_in_words, cost_per_retained
+from retention_models.interventions.arms.cost_breakdown import (
+    cost_breakdown,
+    cost_in_words,
+    cost_per_retained,
+    counted_by,
+)
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.experiment_checks import is_constant
 from retention_models.interventions.arms.outcome import Outcome
@@ -380,7 +385,7 @@ def _arm_cost_sentence(campaign: Campaign, arm: str, level: float) -> str:
         found = cost_per_retained(mirrored, outcome, campaign.costs, arm=arm, currency=campaign.currency, level=level)
     except ValueError as error:
         return f"{error}."
-    return cost_in_words(found, lower_is_better=is_less)
+    return cost_in_words(found, what=counted_by(outcome.unit), lower_is_better=is_less)
 
 
 def _reverse_outcome(test: Experiment, outcome: Outcome) -> Experiment:

@@ -116,7 +116,7 @@ class ContractExperiment(Presentation):
         >>> kept = rm.Outcome(column="still a customer", unit="share of customers", horizon=12, time_unit="M")
         >>> calls = {"call": rm.Costs(contact=5.0)}
         >>> print(rm.interventions.cost_per_retained(test.experiment_at(12), kept, calls))
-        call, still a customer: each additional one cost 35.7 (24.9 to 63.4).
+        call, still a customer: each additional customer cost 35.70 (24.90 to 63.40).
         """
         self.require_observed(horizon)
         columns = (RETAINED, TIME, *self.columns)

@@ -100,10 +100,12 @@ def check_break_even(averages: Averages, level: float) -> Check:
     survives = min(near / (step * (later + 1) / 2), LARGEST) if step else LARGEST
     half = three_digits((upper - lower) / 2) if math.isfinite(upper - lower) else "without limit"
     detail = (
-        f"The effect survives a departure of {three_digits(survives)} times the largest step before launch, which is "
-        f"{three_digits(step)}. Half the width of its interval is {half}."
+        f"If treated units drifted away from the others by {three_digits(survives)} times the largest step before "
+        f"launch ({three_digits(step)}) in each later period, the interval would reach 0. Half its width is {half}."
     )
-    return Check(name, bool(survives >= 1), float(survives), 1.0, "times the largest step", detail, decides=False)
+    remedy = "More units, or more periods before launch, would show smaller drifts."
+    held = bool(survives >= 1)
+    return Check(name, held, float(survives), 1.0, "times the largest step", detail, remedy, decides=False)
 
 
 def check_anticipation(averages: Averages) -> Check:

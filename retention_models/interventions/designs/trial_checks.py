@@ -136,9 +136,10 @@ def check_unaffected(law: StudentT | None, base: float, relative: float, n: int)
         f"What it cannot touch changed by {change} on {three_digits(base)} ({n:,} rows); a change of "
         f"{100 * min(seen, 99):.0f} % would have been seen."
     )
-    remedy = "Those who joined would have done more anyway: the comparison does not hold."
     size = abs(law.estimate) / base
     passed = False if moved else True if seen <= relative else None
+    remedy = "Those who joined would have done more anyway: the comparison does not hold."
+    remedy = remedy if moved else "Name something that more customers do, so that a smaller change would be seen."
     return Check(name, passed, size, relative, "share of the base", detail, remedy)
 
 
@@ -178,5 +179,6 @@ def check_hidden(
     f = abs(near / law.std_error) / math.sqrt(rows)
     size = 0.5 * (math.sqrt(f**4 + 4 * f**2) - f**2)
     share = f"{100 * size:.1f} %"
-    what = f"A hidden cause that explains {share} of what is left of joining and of the outcome would explain it."
+    what = f"A hidden cause would explain the effect if it explained {share} of the remaining variation in joining and "
+    what += "in the outcome."
     return Check(name, None, size, None, "partial R squared", what + beside, decides=False)

@@ -195,10 +195,10 @@ def test_where_less_is_better_fewer_is_worth_money_and_what_one_fewer_has_cost_i
         assert less.priced == pytest.approx(more.priced)
     costs, expected = (views.costs_per_retained(campaign) for campaign in (told, mirrored))
     assert costs == {
-        arm: sentence.replace("each additional one", "each one fewer") for arm, sentence in expected.items()
+        arm: sentence.replace("each additional customer", "each customer fewer") for arm, sentence in expected.items()
     }
     assert recommendation(told) == recommendation(mirrored).replace("bought", "churned").replace(
-        "each additional one", "each one fewer"
+        "each additional customer", "each customer fewer"
     )
 
 
@@ -207,7 +207,7 @@ def test_a_verdict_without_money_says_that_less_is_better(rows):
     text = recommendation(told)
     assert text.startswith("Use “gift”. With “gift”, “churned” (less is better) is ")
     assert " percentage points lower (" in text
-    assert "“churned”: each one fewer cost" in recommendation(told)
+    assert "“churned”: each customer fewer cost" in recommendation(told)
 
 
 def test_households_are_the_units_where_they_were_assigned(rows):
@@ -449,7 +449,7 @@ def test_the_arm_that_pays_is_rolled_out(campaign):
     sentence = recommendation(campaign)
     assert sentence.startswith("Roll out “gift”. “gift” earned EUR ")
     assert "Its lead over “mail”" in sentence
-    assert "“bought”: each additional one cost" in sentence
+    assert "“bought”: each additional customer cost" in sentence
     assert "(Intervals of 97.5 %, 95 % for all 2 arms together.)" in sentence
 
 

@@ -10,8 +10,9 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 import retention_models as rm
-from retention_models.interventions.designs.trial_checks import check_history
+from retention_models.interventions.designs.trial_checks import check_history, check_unaffected
 from retention_models.interventions.designs.trial_outcomes import Measure
+from retention_models.interventions.effects.laws import StudentT
 from retention_models.interventions.effects.sensitivity import objection
 
 WITHOUT_EFFECT = {"gain": 0.0, "stay": 0.0}
@@ -535,3 +536,11 @@ def test_intervals_as_joined_hold_the_truth(customers, lowest):
         held += row["lower"] <= shop.truth.loc["as_joined", "orders"] <= row["upper"]
     slack = 2.6 * np.sqrt(0.05 * 0.95 / worlds)
     assert min(lowest, 0.95 - slack) <= held / worlds <= 0.97 + slack / 2
+
+
+def test_a_change_too_small_to_be_seen_asks_for_more_and_accuses_nobody():
+    """What could not be seen moving is no sign that members would have done more anyway."""
+    seen, unseen = (check_unaffected(StudentT(move, 0.05), 1.0, 0.1, 500) for move in (0.3, 0.02))
+    assert (seen.passed, unseen.passed) == (False, None)
+    assert "would have done more anyway" in seen.remedy
+    assert "more customers" in unseen.remedy
