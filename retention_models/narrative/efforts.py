@@ -267,7 +267,7 @@ def _budget_headline(allocation: Allocation, write: Callable[[float], str], firs
         return f"{move}: it pays with probability {_percent(better)}.{test}"
     if len(away) and better is not None:
         stop = f"Stop spending {write(-float(away['change'].sum()))} on {_names(away.index)}"
-        return f"{stop}: it pays with probability {_percent(better)}.{test}"
+        return f"{stop}: to stop pays with probability {_percent(better)}.{test}"
     funded = allocation.table.index[allocation.table["decision"] == FUND].get_level_values("effort")
     if len(funded):
         return f"Spend {write(allocation.cost)} on {_names(list(funded))}.{test}"

@@ -101,8 +101,9 @@ def check_break_even(averages: Averages, level: float) -> Check:
     half = three_digits((upper - lower) / 2) if math.isfinite(upper - lower) else "without limit"
     detail = (
         f"If treated units drifted away from the others by {three_digits(survives)} times the largest step before "
-        f"launch ({three_digits(step)}) in each later period, the interval would reach 0. Half its width is {half}."
+        f"launch ({three_digits(step)}) in each later period, the interval would reach 0."
     )
+    detail = f"{detail if near else 'The interval holds 0: no drift is needed.'} Half its width is {half}."
     remedy = "More units, or more periods before launch, would show smaller drifts."
     held = bool(survives >= 1)
     return Check(name, held, float(survives), 1.0, "times the largest step", detail, remedy, decides=False)
