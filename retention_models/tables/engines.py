@@ -29,7 +29,6 @@ from retention_models.tables.files import (
     duckdb_connection,
     is_path,
     is_text_file,
-    keep_rows,
     naming,
     open_files,
     parse_text,
@@ -37,7 +36,7 @@ from retention_models.tables.files import (
     size_of_files,
     text_columns,
 )
-from retention_models.tables.frames import Frame, as_lazy, collect, replace_columns
+from retention_models.tables.frames import Frame, as_lazy, collect, keep_rows, replace_columns
 from retention_models.tables.text_files import look_like_values
 from retention_models.tables.text_forms import (
     NOTHING_STATED,
@@ -99,8 +98,8 @@ def open_log(
     if frame.implementation.is_pandas():
         frame = read_pandas(frame.to_native(), kinds, columns, forms, time_zone)
     elif frame.implementation.is_duckdb():
-        parsed = parse_text(frame.to_native(), kinds, forms, time_zone, whole=whole)
-        frame = nw.from_native(keep_rows(parsed, source) if whole else parsed)
+        parsed = as_lazy(parse_text(frame.to_native(), kinds, forms, time_zone, whole=whole))
+        frame = keep_rows(parsed, source)
     else:
         frame = read_lazily(frame, kinds, forms, time_zone)
     return with_types(frame, kinds, columns, time_zone)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 Kind = Literal["id", "value", "day", "number", "measure", "text", "words"]
 
 MOST_KEPT = 1 << 27  # bytes of text whose rows are kept in memory
-PACKED = 8  # how much larger text is than its packed file
+PACKED = 8  # how much larger rows are than their packed file
 PARQUET_ENDINGS = (".parquet", ".pq")
 WORKBOOK_ENDINGS = (".xlsx",)
 ENDINGS = (*CSV_ENDINGS, *PARQUET_ENDINGS, *WORKBOOK_ENDINGS)
@@ -140,6 +140,12 @@ def size_of_files(path: Files) -> int:
     return sum(Path(file).stat().st_size for file in _files(path))
 
 
+def is_small(path: Files) -> bool:
+    """Whether the rows of files may stay in memory."""
+    packed = _files(path)[0].lower().endswith((".gz", *PARQUET_ENDINGS, *WORKBOOK_ENDINGS))
+    return size_of_files(path) * (PACKED if packed else 1) <= MOST_KEPT
+
+
 def is_path(source: object) -> TypeGuard[Files]:
     """Whether a source is the path of files, not a frame."""
     return isinstance(source, str | Path | TextFile)
@@ -234,13 +240,6 @@ def parse_text(
     for step in filter(None, (first, second, third)):
         relation = _with_columns(relation, step)
     return relation
-
-
-def keep_rows(relation: DuckDBPyRelation, path: Files) -> DuckDBPyRelation:
-    """The same rows, in memory where their files are small, so that text is parsed once and not at every question."""
-    packed = _files(path)[0].lower().endswith(".gz")
-    is_small = size_of_files(path) * (PACKED if packed else 1) <= MOST_KEPT
-    return relation.materialize() if is_small and hasattr(relation, "materialize") else relation  # from DuckDB 2.0 on
 
 
 def to_wall_clock(relation: DuckDBPyRelation, name: str, time_zone: str) -> DuckDBPyRelation:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, cast
 import narwhals as nw
 import pandas as pd
 
-from retention_models.tables.files import duckdb_connection, lend, naming_damaged_pages
+from retention_models.tables.files import duckdb_connection, is_path, is_small, lend, naming_damaged_pages
 
 Frame: TypeAlias = nw.DataFrame[Any] | nw.LazyFrame[Any]
 
@@ -42,6 +42,15 @@ def on_engine(frame: Any) -> nw.LazyFrame[Any]:
     It reads them in place and groups on every core, more than twice as fast as pandas on two.
     """
     return as_lazy(duckdb_connection().from_df(frame) if isinstance(frame, pd.DataFrame) else frame)
+
+
+def keep_rows(rows: nw.LazyFrame[Any], source: Any) -> nw.LazyFrame[Any]:
+    """The same rows, in memory where they come from small files or a pandas frame: what is derived is derived once.
+
+    Without it DuckDB would read the files and derive all columns again at every question.
+    """
+    relation, here = rows.to_native(), is_small(source) if is_path(source) else isinstance(source, pd.DataFrame)
+    return as_lazy(relation.materialize()) if here and hasattr(relation, "materialize") else rows  # from DuckDB 2.0 on
 
 
 def move_to_engine(frame: Frame, other: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:

@@ -18,7 +18,7 @@ from retention_models.logs.set_aside import check_rows_that_count, tally
 from retention_models.tables.currencies import currency_column
 from retention_models.tables.engines import forms_of, open_log, reading_facts, settle, unread_hint
 from retention_models.tables.files import Kind
-from retention_models.tables.frames import collect, on_engine
+from retention_models.tables.frames import collect, keep_rows, on_engine
 from retention_models.tables.text_forms import Stated, formats_in_words
 
 Unread = Callable[[Sequence[str]], str]  # what to do about columns with values that cannot be read
@@ -81,7 +81,8 @@ def open_contracts(
     def unread(names: Sequence[str]) -> str:
         return unread_hint(source, columns, kinds, forms, names)
 
-    return number_days(on_engine(read_ends(frame).to_native())), formats_in_words(forms, {**roles, **priced}), unread
+    numbered = keep_rows(number_days(on_engine(read_ends(frame).to_native())), source)
+    return numbered, formats_in_words(forms, {**roles, **priced}), unread
 
 
 def check_names(
