@@ -84,7 +84,7 @@ def test_the_budget_says_what_to_move_and_how_sure_that_is():
     ("values", "headline"),
     [
         ({"club": None}, "No effort has evidence that may decide. Test “club” first."),
-        ({"coupon": -1.0}, "Stop spending EUR 10,000 on “coupon”: it pays with probability more than 99 %."),
+        ({"coupon": -1.0}, "Stop spending EUR 10,000 on “coupon”: to stop pays with probability more than 99 %."),
         ({"letter": 1.0}, "Spend EUR 10,000 on “letter”."),
     ],
 )
