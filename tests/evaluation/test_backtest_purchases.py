@@ -79,7 +79,7 @@ def test_the_sentence_says_what_to_plan_with_and_how_earlier_forecasts_did(log):
     assert "(four times in five; " in text
     assert "from the 2,357 customers known on 1998-06-30; new customers come on top." in text
     (error,) = errors.counts.errors
-    assert f"One earlier forecast over 39 weeks was {100 * -np.expm1(-error):.0f} % too low." in text
+    assert f"One earlier forecast of purchases over 39 weeks was {100 * -np.expm1(-error):.0f} % too low." in text
 
 
 def test_origins_keep_to_the_days_that_count(log):
