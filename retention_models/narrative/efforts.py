@@ -152,8 +152,8 @@ def _actions(register: Register, write: Callable[[float], str]) -> list[str]:
     elif len(undecided):
         name, row = undecided.index[0], undecided.iloc[0]
         size = row["customers_to_decide"]
-        how = "" if pd.isna(size) else f" with {size:,} customers"
-        actions.append(f"Test “{name}” again{how}.")
+        settle = f"Settle “{name}”: {row['reason']}."
+        actions.append(settle if pd.isna(size) else f"Test “{name}” again with {size:,} customers.")
     return actions
 
 

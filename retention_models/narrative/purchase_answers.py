@@ -25,6 +25,8 @@ from retention_models.narrative.purchases import (
 )
 from retention_models.value.terms import Terms
 
+FEW_FORECASTS = 2.0  # independent ones, of which one would nearly always hold if ranges were wide enough
+
 
 def value_answer(
     total: pd.DataFrame,
@@ -104,10 +106,13 @@ def value_answer(
         )
     else:
         actions.insert(0, "Add a column of amounts, to learn what an offer or a new customer may cost.")
+    whose = f"{' of margin' if terms.is_money else ''} from the {worth['customers']:,.0f} known customers"
+    held = errors.n_effective < FEW_FORECASTS or errors.inside(0.8).any()
     return Answer(
         headline=(
-            f"Plan with {ranges[0.8]}{' of margin' if terms.is_money else ''} from the {worth['customers']:,.0f} known "
-            f"customers over the next {horizon_text(terms)}."
+            f"Plan with {ranges[0.8]}{whose} over the next {horizon_text(terms)}."
+            if held
+            else f"Do not plan by {ranges[0.8]}{whose} yet: none of {len(errors.origins)} earlier forecasts held."
         ),
         figures=tuple(figures),
         actions=tuple(actions),

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -137,6 +138,12 @@ def test_value_is_answered_by_its_planning_range_and_what_acquisition_may_cost(s
     assert answer.headline == f"Plan with {span} from the 2,357 known customers over the next 13 weeks."
     least = short.written(float(f"{new['planning_lower_80'].iloc[0]:.3g}"))
     assert answer.actions[0] == f"Pay at most {least} to acquire a customer, to earn it within 13 weeks."
+    years = tuple(date(year, 6, 30) for year in (1995, 1996, 1997))
+    same = {"seasons": (0.0,) * 3, "variances": (1e-4,) * 3, "days_learnt": (365,) * 3, "origins": years}
+    missed = replace(past, value=replace(past.value, log_ratios=(1.5, -1.5, 1.5), shorter=None, **same))
+    assert rm.narrative.value_answer(total, missed, paying, terms=short, cost=1.0).headline == (
+        f"Do not plan by {span} from the 2,357 known customers yet: none of 3 earlier forecasts held."
+    )
     without = rm.narrative.value_answer(total, past, paying, terms=short, cost=1.0)
     assert len(without.figures) == 2
     assert without.actions[0].startswith("Make an offer that costs USD 1.00 to at most ")
