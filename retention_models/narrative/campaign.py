@@ -424,6 +424,8 @@ def published_answer(effects: Sequence[Effect], lifts: Sequence[Effect]) -> Answ
         How many of the arms changed their outcome, and the smallest and largest lift.
     """
     changed = [effect for effect in effects if effect.lower > 0 or effect.upper < 0]
+    failing = sum(1 for effect in changed if effect.failed)
+    doubtful = f", {failing} of them with a failed check" if failing else ""
     ratios = sorted(lifts, key=lambda effect: effect.estimate)
     low, middle, high = ratios[0], ratios[len(ratios) // 2], ratios[-1]
     n, doubted = len(ratios), [effect for effect in effects if effect.failed]
@@ -437,7 +439,8 @@ def published_answer(effects: Sequence[Effect], lifts: Sequence[Effect]) -> Answ
 
     return Answer(
         headline=(
-            f"{len(changed)} of {n} published treatments changed their outcome; test your own before you rely on it."
+            f"{len(changed)} of {n} published treatments changed their outcome{doubtful}; test your own before you "
+            "rely on it."
         ),
         figures=(figure("Smallest lift", low), figure("Middle lift", middle), figure("Largest lift", high)),
         actions=("Test your own effort on customers chosen at random, with a group that gets nothing.",),

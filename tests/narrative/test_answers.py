@@ -228,8 +228,9 @@ def test_published_intervals_with_a_failed_check_are_counted():
     counted = rm.datasets.load_published_experiments().dropna(subset="count")
     effects = rm.interventions.effects_of_counts(counted)
     lifts = rm.interventions.effects_of_counts(counted, scale="ratio")
-    said = rm.narrative.published_answer(effects, lifts).sureness
-    assert "Do not rely on 4 of 10 intervals: a check failed (Unit of assignment)." in said
+    answer = rm.narrative.published_answer(effects, lifts)
+    assert "10 of 10 published treatments changed their outcome, 4 of them with a failed check;" in answer.headline
+    assert "Do not rely on 4 of 10 intervals: a check failed (Unit of assignment)." in answer.sureness
 
 
 def test_forecasts_that_were_right_or_never_are_told_in_english():

@@ -87,7 +87,7 @@ def test_states_and_allocations_agree_with_the_truth_in_many_worlds():
         table = register.table
         proven += list(truth[table.index[table["state"] == "proven"]] > 0)
         error = (table["annual_value_upper"] - table["annual_value_lower"]).astype(float) / (2 * 1.96)
-        pays = truth > 0
+        pays = (truth > 0) & error.notna()
         found_to_pay += list(table["state"][pays] == "proven")
         power += list(ndtr((truth / error)[pays] - 1.96))
         found = rm.allocate_budget(register, 100_000, draws=2)
