@@ -320,11 +320,6 @@ class Effect(Presentation):
         return None if self.value_law is None else self.value_law.interval(level)
 
     @property
-    def one_treated(self) -> str:
-        """What value and cost are counted by, in words: a treated customer, or a treated unit and period."""
-        return f"treated {self.panel_unit} and period" if self.panel_unit else "treated customer"
-
-    @property
     def uses(self) -> float | None:
         """Number of treatments a year at full scale, ``reach`` times ``repeats``; None if not stated."""
         return None if self.reach is None else self.reach * self.repeats
@@ -422,7 +417,7 @@ class Effect(Presentation):
     def _parts(self) -> Sequence[Part]:
         changed = "changes" if self.scale == "difference" else "multiplies"
         by = with_interval(self.estimate, self.lower, self.upper)
-        money = f" Worth {with_interval(*self.priced)} per {self.one_treated}." if self.priced else ""
+        money = f" Worth {with_interval(*self.priced)} per {one_treated(self)}." if self.priced else ""
         about = [self.unit, f"{100 * self.level:g} % interval", self.design]
         if self.horizon is not None:
             about.insert(2, self.horizon_text)
@@ -430,6 +425,11 @@ class Effect(Presentation):
             f"{self.intervention} {changed} {self.outcome} by {by} ({'; '.join(about)}, n = {self.n:,}).{money}"
             f"{name_failed_checks(self.failed)}"
         ]
+
+
+def one_treated(effect: Effect) -> str:
+    """What value and cost are counted by, in words: a treated customer, or a treated unit and period."""
+    return f"treated {effect.panel_unit} and period" if effect.panel_unit else "treated customer"
 
 
 def with_laws(effect: Effect, law: Law, value_law: Law | None, checks: tuple[Check, ...]) -> Effect:

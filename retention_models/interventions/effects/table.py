@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.formatting import Presentation, format_together, p_value_text, with_interval
-from retention_models.interventions.effects.effect import CEILING, Effect, Scale
+from retention_models.interventions.effects.effect import CEILING, Effect, Scale, one_treated
 from retention_models.interventions.effects.full_scale import next_test_size
 from retention_models.interventions.effects.multiplicity import benjamini_hochberg, holm, shrink
 from retention_models.interventions.effects.sensitivity import objection, sensitivity_sentence
@@ -271,7 +271,7 @@ def _decision_sentence(ranked: list[Effect]) -> str:
     value, (lower, upper) = best.value, best.value_law.interval(1 - (1 - best.level) / len(ranked))
     each, together = (f"{100 * (1 - share * (1 - best.level)):.3g} %" for share in (1 / len(ranked), 1))
     surely = f"{each} interval" + (f", {together} for all {len(ranked)}" if len(ranked) > 1 else "")
-    worth = f"{with_interval(value, lower, upper)} per {best.one_treated}, net of cost ({surely})"
+    worth = f"{with_interval(value, lower, upper)} per {one_treated(best)}, net of cost ({surely})"
     if lower > 0:
         return f"Roll out {best.intervention}{_annual_clause(best, lower, upper)}. Its value is {worth}{_caveat(best)}."
     if value > 0:
