@@ -58,6 +58,7 @@ def test_renewals_since_follow_exactly_the_customers_of_that_day(spells):
         renewals_since(spells, "2021-08-01", period="M", renewals=12)
 
 
+@pytest.mark.slow
 def test_forecasts_of_contracts_that_end_on_any_day_come_true():
     rng = np.random.default_rng(2)
     start = pd.Timestamp("2019-01-01") + pd.to_timedelta(rng.integers(0, 1200, 40_000), "D")
@@ -69,6 +70,7 @@ def test_forecasts_of_contracts_that_end_on_any_day_come_true():
     np.testing.assert_allclose(backtest["error"], 0, atol=0.015)
 
 
+@pytest.mark.slow
 def test_the_right_model_comes_true_and_equal_customers_do_not(spells):
     origins = ["2020-06-30", "2021-06-30"]
     right, wrong = (
@@ -121,6 +123,7 @@ def test_the_variance_of_churn_is_that_of_simulated_logs():
     assert spread == pytest.approx(np.mean(variances), rel=0.35)
 
 
+@pytest.mark.slow
 def test_events_and_a_season_explain_the_errors_that_they_made():
     """A scenario with a price rise, a competitor and a season: forecasts that know of them come closer."""
     business = rm.scenario.subscriptions(np.random.default_rng(6), customers=6_000)
@@ -136,6 +139,7 @@ def test_events_and_a_season_explain_the_errors_that_they_made():
     assert competitor_unknown.loc["2022-12-28", "expected"] < told.loc["2022-12-28", "expected"]
 
 
+@pytest.mark.slow
 def test_groups_with_models_of_their_own_are_added_up():
     """Plans of which the fickle one came lately: one model for all expects far too many of its customers to stay."""
     rng = np.random.default_rng(7)

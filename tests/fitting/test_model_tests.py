@@ -80,6 +80,7 @@ def test_regular_timing_that_is_none_needs_no_test(cdnow):
     assert (test.p_value, test.reference_distribution) == (1.0, "none needed")
 
 
+@pytest.mark.slow
 def test_what_halves_do_not_decide_is_simulated(monkeypatch):
     customers = MBGCNBD(0.9, 2.0, 0.5, 2.0, k=2).simulate(np.full(20, 30.0), np.random.default_rng(3))
     simpler, richer = fit(MBGNBD, customers), fit(MBGCNBD, customers)

@@ -19,6 +19,7 @@ def test_groups_of_status_add_up_to_all(pareto, customers):
     assert (groups["probability_alive"] < groups["probability_alive_upper"]).all()
 
 
+@pytest.mark.slow
 def test_status_is_the_mean_probability_and_its_interval_that_of_parameter_draws(pareto, customers):
     row = rm.forecast.status_by_group(pareto, customers).loc["all"]
     assert np.isclose(row["probability_alive"], rm.predict(pareto, customers, 39)["probability_alive"].mean())

@@ -71,6 +71,7 @@ def test_the_checksum_follows_the_data_and_not_the_order_of_sums(rows, campaign)
     assert len({campaign.checksum, changed.checksum, twice.checksum}) == 3
 
 
+@pytest.mark.slow
 def test_a_file_and_every_frame_tell_the_same(rows, campaign, tmp_path):
     words = rows.assign(bought=rows["bought"].map({1: "yes", 0: "no"}))
     words.to_csv(tmp_path / "test.csv", index=False)

@@ -199,6 +199,7 @@ def test_contracts_that_start_long_after_the_last_end_are_told_as_bookings(log):
     assert "bookings" not in contract_settings(known).reasons["observation_end"]
 
 
+@pytest.mark.slow
 def test_contracts_that_end_on_any_day_are_told(log):
     assert contract_settings(log).reasons["period"] == "Time is counted in months."
     rng = np.random.default_rng(5)
