@@ -5,6 +5,8 @@ READY := .venv/.ready
 JOBS ?= 2
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header
 NOTEBOOKS = $(BIN)/pytest -n $(JOBS) --dist loadfile --nbval --nbval-cell-timeout=60 notebooks
+# There are as many processes as cores: further threads of linear algebra would only wait for each other.
+ONE = OPENBLAS_NUM_THREADS=1
 PLAIN = NPY_DISABLE_CPU_FEATURES="X86_V3 X86_V4 AVX512_ICL AVX512_SPR"
 EVERYTHING = pyproject.toml --extra notebooks --extra data --extra spreadsheets --group test --group docs
 
@@ -15,11 +17,11 @@ report: $(READY)           ## run every notebook and write reports/index.html
 	$(BIN)/retention-models report --output reports
 
 test: $(READY)             ## unit tests, doctests, and the notebooks against their committed outputs
-	$(BIN)/pytest -n $(JOBS) -m "not slow and not spark and not browser"
+	$(ONE) $(BIN)/pytest -n $(JOBS) -m "not slow and not spark and not browser"
 	$(NOTEBOOKS)
 
 test-all: $(READY)         ## the same, with the slow statistical tests
-	$(BIN)/pytest -n $(JOBS) -m "not spark and not browser"
+	$(ONE) $(BIN)/pytest -n $(JOBS) -m "not spark and not browser"
 	$(NOTEBOOKS)
 
 check: $(READY)            ## format, lint, types, and the wheel alone in an empty environment
