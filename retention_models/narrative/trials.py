@@ -13,6 +13,7 @@ from retention_models.interventions.effects.sensitivity import objection
 from retention_models.narrative.answer import Answer, KeyFigure
 from retention_models.narrative.purchases import written_amount, written_range
 
+SHARES = ("bought", "retained", "churned")
 AGAINST = {"as_joined": "Effect of joining", "never_joined": "Against never joining"}
 WORDS = {
     "orders": "orders",
@@ -73,8 +74,7 @@ def trials_answer(
     naive = float(trials.naive()["difference"].iloc[0])
     figures = [KeyFigure("Members against others", _change(naive, trials.outcome), "a dashboard's number, no evidence")]
     for estimand, row in trials.overall().iterrows():
-        lower, upper = (_change(float(row[end]), trials.outcome) for end in ("lower", "upper"))
-        ends = f"{lower.partition(' ')[0]} to {upper}"
+        ends = f"{_signed(float(row['lower']), trials.outcome)} to {_change(float(row['upper']), trials.outcome)}"
         figures.append(KeyFigure(AGAINST[str(estimand)], _change(float(row["estimate"]), trials.outcome), ends))
     if effect.priced is not None:
         value, lowest, highest = effect.priced
@@ -131,8 +131,10 @@ def _decision(effect: Effect, currency: str, *, lower_is_better: bool) -> tuple[
 
 
 def _change(number: float, outcome: str) -> str:
-    """A change of an outcome with its sign."""
-    sign = "+" if number > 0 else ""
-    if outcome in ("bought", "retained", "churned"):
-        return f"{sign}{100 * number:.1f} points"
-    return f"{sign}{three_digits(number)} {WORDS[outcome]}".strip()
+    """A change of an outcome with its sign and unit."""
+    return f"{_signed(number, outcome)} {'points' if outcome in SHARES else WORDS[outcome]}".strip()
+
+
+def _signed(number: float, outcome: str) -> str:
+    """A change with its sign: of a share in percentage points."""
+    return ("+" if number > 0 else "") + (f"{100 * number:.1f}" if outcome in SHARES else three_digits(number))
