@@ -189,7 +189,8 @@ def _range_texts(
     ]
     if events:
         names = [name.replace("_", " ") for name in events]
-        texts.append(f"The value assumes no further {' or '.join(filter(None, (', '.join(names[:-1]), names[-1])))}.")
+        listed = f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]
+        texts.append(f"The value assumes no further {listed}.")
     return texts
 
 

@@ -138,8 +138,11 @@ def check_unaffected(law: StudentT | None, base: float, relative: float, n: int)
     )
     size = abs(law.estimate) / base
     passed = False if moved else True if seen <= relative else None
-    remedy = "Those who joined would have done more anyway: the comparison does not hold."
-    remedy = remedy if moved else "Name something that more customers do, so that a smaller change would be seen."
+    remedy = (
+        "Those who joined would have done more anyway: the comparison does not hold."
+        if moved
+        else "Name something that more customers do, so that a smaller change would be seen."
+    )
     return Check(name, passed, size, relative, "share of the base", detail, remedy)
 
 

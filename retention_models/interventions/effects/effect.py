@@ -432,6 +432,11 @@ def one_treated(effect: Effect) -> str:
     return f"treated {effect.panel_unit} and period" if effect.panel_unit else "treated customer"
 
 
+def all_treated(effect: Effect) -> str:
+    """What ``n`` and ``reach`` count, in words."""
+    return f"units ({effect.panel_unit})" if effect.panel_unit else "customers"
+
+
 def with_laws(effect: Effect, law: Law, value_law: Law | None, checks: tuple[Check, ...]) -> Effect:
     """The effect under other laws of the same estimates: its intervals and p-value follow from them."""
     row = replace(effect, law=law, lower=FOLLOWS, upper=FOLLOWS, checks=checks)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.formatting import Presentation, format_together, p_value_text, with_interval
-from retention_models.interventions.effects.effect import CEILING, Effect, Scale, one_treated
+from retention_models.interventions.effects.effect import CEILING, Effect, Scale, all_treated, one_treated
 from retention_models.interventions.effects.full_scale import next_test_size
 from retention_models.interventions.effects.multiplicity import benjamini_hochberg, holm, shrink
 from retention_models.interventions.effects.sensitivity import objection, sensitivity_sentence
@@ -286,16 +286,14 @@ def _annual_clause(effect: Effect, lower: float, upper: float) -> str:
         return ""
     low, high = format_together(*(float(f"{effect.uses * end:.3g}") for end in (lower, upper)))
     again = "" if effect.repeats == 1 else f" ({effect.repeats:g} times, each assumed to have this effect)"
-    treated = f"units ({effect.panel_unit})" if effect.panel_unit else "customers"
-    return f" to {effect.reach:,} {treated}: {low} to {high} a year{again}"
+    return f" to {effect.reach:,} {all_treated(effect)}: {low} to {high} a year{again}"
 
 
 def _next_test_clause(effect: Effect, lower: float, upper: float) -> str:
     """The size of the next test, whose interval is compared with others as well; empty where it is not known."""
     gain = effect.smallest_gain
     customers = None if gain is None else next_test_size(effect.n, (lower, upper), gain)
-    treated = f"units ({effect.panel_unit})" if effect.panel_unit else "customers"
-    return "" if customers is None else f" with {customers:,} {treated}"
+    return "" if customers is None else f" with {customers:,} {all_treated(effect)}"
 
 
 def _caveat(effect: Effect) -> str:

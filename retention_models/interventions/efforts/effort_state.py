@@ -173,7 +173,7 @@ def _judge(effort: Effort, pieces: list[Piece], level: float) -> Finding:
     shown = pooled.law if pooled else last.value_law
     if shown is not None and not all(map(math.isfinite, shown.interval(level))):
         shown = None
-        endless = f"the {100 * level:.3g} % interval of its value has no end: too few customers were tested"
+        endless = f"the {100 * level:.3g} % interval of its value has no end: too few were tested"
         reason = endless if state == "undecided" and reason != CONTRADICTION else reason
     needed = _to_decide(effort, last) if state == "undecided" else None
     if needed is not None and needed <= last.n:
