@@ -77,3 +77,8 @@ def test_the_head_says_whose_data(strong):
 def test_a_range_of_a_change_has_its_unit_once(strong):
     effect = trials_answer(strong, strong.effect()).figures[1]
     assert effect.range.count("orders") == 1
+
+
+def test_the_page_says_that_intervals_against_never_joining_are_too_narrow(strong):
+    assert "never_joined" in strong.estimands
+    assert "The interval against never joining is too narrow" in trials_answer(strong, strong.effect()).sureness[-1]
